@@ -1,0 +1,56 @@
+# Every intention has one name here. Needs Python 3.11 or newer (`make PYTHON=python3.12 ...`), make and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup demo stop up down status logs reset test check format lock bench clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv from requirements.lock (a minute the first time, nothing after that)
+	@$(PYTHON) tools/bootstrap.py
+
+demo: setup ## Start everything, replay a year of real orders and compare every figure
+	@$(BIN)/comeback demo $(ARGS)
+
+stop: down ## The same as down: stop everything that was started here
+
+up: setup ## Start Kafka, PostgreSQL and the five services, and wait until they are ready
+	@$(BIN)/comeback stack up $(ARGS)
+
+down: setup ## Stop them; the data stays
+	@$(BIN)/comeback stack down
+
+status: setup ## Show what runs, with ports and memory
+	@$(BIN)/comeback stack status
+
+logs: setup ## Follow all logs; one of them: make logs ARGS=coupons-worker
+	@$(BIN)/comeback stack logs --follow $(ARGS)
+
+reset: setup ## Stop everything and delete its data
+	@$(BIN)/comeback stack reset --yes
+
+test: setup ## Run all tests, on a stack of their own; some: make test ARGS="-k coupon"
+	@$(BIN)/pytest $(ARGS)
+
+check: setup ## What CI checks: ruff, pyright, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+format: setup ## Put the code in order (ruff)
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+bench: setup ## Measure the replay on this machine
+	@$(BIN)/comeback bench replay $(ARGS)
+
+lock: setup ## Renew requirements.lock and Kafka's jgo.lock.toml after a change of what they lock
+	@$(BIN)/python -m tools.lock
+
+clean: ## Delete .venv, the data of a stopped stack and all caches
+	@if [ -x $(BIN)/comeback ]; then $(BIN)/comeback stack reset --yes; fi
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

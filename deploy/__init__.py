@@ -1,0 +1,1 @@
+"""How the system runs: on one machine without Docker (`local`)."""

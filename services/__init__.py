@@ -1,0 +1,1 @@
+"""The five services. None imports another; learn one and you know all."""

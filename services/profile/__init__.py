@@ -1,0 +1,1 @@
+"""profile: who a customer is and what they did."""

@@ -1,0 +1,161 @@
+"""Orders: placed, paid, changed, refunded, cancelled, in whatever order we hear of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from services.profile import repository
+from services.profile.actions.changes import change_of, customer_of
+from services.profile.domain import Order, Told, merge
+from services.profile.repository import Refund
+from shared import outbox
+from shared.clock import instant_of_micros, wall_micros
+from shared.database import Session
+from shared.errors import Invalid
+from shared.events import Event
+from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState
+from shared.events.storefront import (
+    Person,
+    StorefrontOrderCancelled,
+    StorefrontOrderCompleted,
+    StorefrontOrderPlaced,
+    StorefrontOrderRefunded,
+    StorefrontOrderUpdated,
+)
+from shared.ids import Ids
+
+Fact = type[OrderPaid] | type[OrderRefunded] | type[OrderCancelled]
+OrderEvent = StorefrontOrderPlaced | StorefrontOrderCompleted | StorefrontOrderUpdated
+
+
+async def record_orders(session: Session, events: Sequence[OrderEvent], *, paid: bool) -> None:
+    """The orders have the latest fields told, and are paid since the earliest payment told. Tells `order.paid`."""
+    told = [
+        Told(
+            order_key=_order_key(session, event.data.shop_id, event.data.order_id),
+            shop_id=event.data.shop_id,
+            order_id=event.data.order_id,
+            customer_id=_customer(session, event.data.person),
+            at=event.time,
+            event_id=event.id,
+            total=event.data.total,
+            currency=event.data.currency,
+            coupons=tuple(event.data.coupons),
+            channel=event.data.channel,
+            paid=paid,
+        )
+        for event in events
+    ]
+    await _merge(session, told, OrderPaid)
+
+
+async def cancel_orders(session: Session, events: Sequence[StorefrontOrderCancelled]) -> None:
+    """The orders do not count any more; what was paid is given back. Tells `order.cancelled` of paid ones."""
+    told = [
+        Told(
+            order_key=_order_key(session, event.data.shop_id, event.data.order_id),
+            shop_id=event.data.shop_id,
+            order_id=event.data.order_id,
+            customer_id=_customer(session, event.data.person),
+            at=event.time,
+            event_id=event.id,
+            cancelled=True,
+        )
+        for event in events
+    ]
+    await _merge(session, told, OrderCancelled)
+
+
+async def refund_orders(session: Session, events: Sequence[StorefrontOrderRefunded]) -> None:
+    """Each refund is known once; an order's refunds add up, to at most what was paid. Tells `order.refunded`."""
+    blanks: dict[str, Order] = {}
+    refunds: list[Refund] = []
+    for event in events:
+        data = event.data
+        key = _order_key(session, data.shop_id, data.order_id)
+        blanks[key] = Order(key, data.shop_id, data.order_id, _customer(session, data.person))
+        refunds.append(Refund(key, data.refund_id, data.amount, event.time))
+    before = await repository.lock_orders(session, blanks.values())
+    await repository.add_refunds(session, refunds)
+    sums = await repository.get_refund_sums(session, sorted(before))
+
+    def refund(order: Order) -> Order:
+        count, total, rest = sums[order.order_key]
+        return replace(order, refunds=count, refund_total=total, refunds_all=rest)
+
+    await _save(session, before, refund, OrderRefunded)
+
+
+async def _merge(session: Session, told: Iterable[Told], fact: Fact) -> None:
+    by_order: dict[str, list[Told]] = {}
+    for each in told:
+        by_order.setdefault(each.order_key, []).append(each)
+    blanks = [
+        Order(first.order_key, first.shop_id, first.order_id, first.customer_id) for first, *_ in by_order.values()
+    ]
+    before = await repository.lock_orders(session, blanks)
+
+    def merge_all(order: Order) -> Order:
+        for each in by_order[order.order_key]:
+            order = merge(order, each)
+        return order
+
+    await _save(session, before, merge_all, fact)
+
+
+async def _save(session: Session, before: dict[str, Order], change: Callable[[Order], Order], fact: Fact) -> None:
+    """Stores the orders that `change` changed, counts them in and their former selves out, and tells the paid ones."""
+    now = wall_micros()
+    changed: list[Order] = []
+    for order in before.values():
+        after = change(order)
+        if after != order:
+            after = replace(after, version=max(order.version + 1, now))
+            _recount(session, order, after)
+            changed.append(after)
+    if changed:
+        await repository.update_orders(session, changed)
+    outbox.emit(session, [(order.customer_id, _fact(order, fact)) for order in changed if order.known])
+
+
+def _recount(session: Session, before: Order, after: Order) -> None:
+    change_of(session, before.customer_id).add_order(before, -1)
+    change_of(session, after.customer_id).add_order(after, +1)
+    moved = (before.paid_at, before.customer_id) != (after.paid_at, after.customer_id)
+    if before.counted and (moved or not after.counted):
+        change_of(session, before.customer_id).recount = True
+
+
+def _fact(order: Order, fact: Fact) -> Event:
+    return fact(
+        id=f"{order.order_key}:{order.version}",
+        source="profile",
+        subject=order.customer_id,
+        time=instant_of_micros(order.version),
+        data=OrderState(
+            order_key=order.order_key,
+            version=order.version,
+            customer_id=order.customer_id,
+            shop_id=order.shop_id,
+            order_id=order.order_id,
+            currency=order.currency or "",
+            amount=order.total or 0,
+            refunded_amount=order.refunded,
+            counted=order.counted,
+            paid_at=order.paid_at,
+            cancelled_at=order.cancelled_at,
+            coupons=list(order.coupons),
+            channel=order.channel,
+        ),
+    )
+
+
+def _order_key(session: Session, shop_id: str, order_id: str) -> str:
+    ids: Ids = session.info["ids"]
+    return ids.derive("ord", shop_id, order_id)
+
+
+def _customer(session: Session, person: Person) -> str:
+    customer_id = customer_of(session, person)
+    if customer_id is None:
+        raise Invalid("an order needs a customer: source_id or anonymous_id", pointer="/data/person")
+    return customer_id

@@ -1,0 +1,53 @@
+"""What everybody else hears of a customer: all facts, once for each batch that changed them."""
+
+from typing import Any
+
+from services.profile import repository
+from services.profile.domain import Change
+from shared import outbox
+from shared.clock import instant_of_micros, wall_micros
+from shared.database import Session
+from shared.events.profile import Profile, ProfileUpdated, Spend
+
+
+async def tell_profiles(session: Session) -> None:
+    """The customers that this batch changed have their new facts, and `profile.updated` tells each of them once."""
+    changes: dict[str, Change] = session.info["batch"]
+    if not changes:
+        return
+    rows = {row["customer_id"]: row for row in await repository.upsert_customers(session, changes, wall_micros())}
+    await repository.upsert_spend(session, changes)
+    recount = [customer_id for customer_id, change in changes.items() if change.recount]
+    if recount:
+        rows |= {row["customer_id"]: row for row in await repository.recount_customers(session, recount)}
+    buyers = [customer_id for customer_id, row in rows.items() if row["orders"] > 0]
+    spend = await repository.get_spend(session, buyers) if buyers else {}
+    outbox.emit(session, [(key, _event(row, spend.get(key, []))) for key, row in rows.items()])
+
+
+def _spend(row: Any) -> Spend:
+    return Spend(currency=row["currency"], orders=row["orders"], paid_amount=row["paid_amount"])
+
+
+def _event(row: Any, spend: list[Any]) -> ProfileUpdated:
+    return ProfileUpdated(
+        id=f"{row['customer_id']}:{row['version']}",
+        source="profile",
+        subject=row["customer_id"],
+        time=instant_of_micros(row["version"]),
+        data=Profile(
+            customer_id=row["customer_id"],
+            version=row["version"],
+            platform=row["platform"],
+            source_id=row["source_id"],
+            anonymous_id=row["anonymous_id"],
+            member=row["member"] or False,
+            orders=row["orders"],
+            spend=[_spend(each) for each in spend],
+            first_order_at=row["first_order_at"],
+            last_order_at=row["last_order_at"],
+            first_visit_at=row["first_visit_at"],
+            last_visit_at=row["last_visit_at"],
+            visits=row["visits"],
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What callers of profile's HTTP API send and get."""

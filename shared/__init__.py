@@ -1,0 +1,1 @@
+"""Plumbing that all services use: events, inbox, outbox, clock, HTTP. Holds no business word."""

@@ -1,0 +1,163 @@
+"""Fetched records waiting to be applied, and which of them may be applied now: reading is aligned by ticks."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.clock import BEGINNING, wall
+from shared.events import ClockTicked, Event
+from shared.events.codec import Undecodable, decode
+from shared.inbox import Partition, Step
+from shared.kafka import Record
+from shared.parked import Parked
+
+# A tick cannot be taken back: one from a clock that runs ahead is not believed.
+_AHEAD = timedelta(seconds=60)
+_HIGH = 5_000
+_LOW = 1_000
+BATCH = 5_000
+
+
+class PositionLost(Exception):
+    """The log no longer has the stored position: a person must decide (docs/runbooks/position-lost.md)."""
+
+
+@dataclass(slots=True)
+class Item:
+    record: Record
+    event: Event | None
+    reason: str | None = None
+
+    def parked(self, reason: str) -> Parked:
+        record = self.record
+        return Parked(record.topic, record.partition, record.offset, record.key, record.value, reason)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Items of several partitions that are applied in one transaction."""
+
+    steps: dict[Partition, Step] = field(default_factory=dict[Partition, Step])
+    events: list[Item] = field(default_factory=list[Item])
+    unreadable: list[Item] = field(default_factory=list[Item])
+    size: int = 0
+
+    @property
+    def has_tick(self) -> bool:
+        return any(step.ticks for step in self.steps.values())
+
+
+@dataclass(slots=True)
+class Buffer:
+    """One assigned partition: `offset` is applied next, `fetched` is fetched next, `tick_at` is its last tick."""
+
+    offset: int
+    fetched: int
+    tick_at: datetime | None
+    aligned: bool
+    items: deque[Item] = field(default_factory=deque[Item])
+    paused: bool = False
+
+    def held(self, clock: datetime) -> bool:
+        """Whether nothing may be applied before the service's clock has reached this partition's last tick."""
+        return self.aligned and self.tick_at is not None and self.tick_at > clock
+
+
+class Buffers:
+    def __init__(self, clocked: list[str], *, skips_ticks: bool) -> None:
+        self._clocked = set(clocked)
+        self._skips_ticks = skips_ticks
+        self._parts: dict[Partition, Buffer] = {}
+
+    def reset(self, positions: dict[Partition, tuple[int, datetime | None]]) -> None:
+        """Forgets everything fetched and goes on from the stored positions."""
+        self._parts = {
+            partition: Buffer(offset, offset, tick_at, partition[0] in self._clocked and not self._skips_ticks)
+            for partition, (offset, tick_at) in positions.items()
+        }
+
+    def positions(self) -> dict[Partition, int]:
+        return {partition: part.offset for partition, part in self._parts.items()}
+
+    def waiting(self) -> bool:
+        """Whether something fetched must wait for the clock."""
+        return any(part.items for part in self._parts.values())
+
+    def arrive(self, partition: Partition, records: list[Record]) -> None:
+        part = self._parts.get(partition)
+        if part is None:
+            return
+        for record in records:
+            if record.offset < part.fetched:
+                continue
+            if record.offset > part.fetched:
+                raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
+            part.items.append(_read(record))
+            part.fetched += 1
+
+    def full(self) -> list[Partition]:
+        """Partitions that hold enough and are to be paused; each is named once."""
+        found = [key for key, part in self._parts.items() if not part.paused and len(part.items) > _HIGH]
+        for key in found:
+            self._parts[key].paused = True
+        return found
+
+    def drained(self) -> list[Partition]:
+        """Paused partitions that may be read again; each is named once."""
+        found = [key for key, part in self._parts.items() if part.paused and len(part.items) < _LOW]
+        for key in found:
+            self._parts[key].paused = False
+        return found
+
+    def take(self, clock: datetime) -> Batch:
+        """What may be applied now: of each partition up to its next tick. Takes nothing out; `applied` does."""
+        batch = Batch()
+        for partition, part in sorted(self._parts.items()):
+            if part.items and not part.held(clock) and batch.size < BATCH:
+                self._take_some(partition, part, batch)
+        return batch
+
+    def _take_some(self, partition: Partition, part: Buffer, batch: Batch) -> None:
+        step = Step(part.offset, part.offset)
+        for item in part.items:
+            if batch.size >= BATCH:
+                break
+            step.next_offset += 1
+            batch.size += 1
+            if item.event is None:
+                batch.unreadable.append(item)
+            elif isinstance(item.event, ClockTicked):
+                self._note_tick(step, item.event)
+                if part.aligned:
+                    break
+            else:
+                batch.events.append(item)
+        batch.steps[partition] = step
+
+    @staticmethod
+    def _note_tick(step: Step, event: ClockTicked) -> None:
+        step.ticks += 1
+        step.tick_at = max(step.tick_at or BEGINNING, event.data.at)
+        step.tick_partitions = max(step.tick_partitions or 0, event.data.partitions)
+
+    def applied(self, batch: Batch) -> None:
+        """Takes out what has been committed."""
+        for partition, step in batch.steps.items():
+            part = self._parts.get(partition)
+            if part is None or part.offset != step.offset:
+                continue
+            for _ in range(step.next_offset - step.offset):
+                part.items.popleft()
+            part.offset = step.next_offset
+            if step.tick_at is not None:
+                part.tick_at = max(part.tick_at or BEGINNING, step.tick_at)
+
+
+def _read(record: Record) -> Item:
+    try:
+        event = decode(record.value)
+    except Undecodable as error:
+        return Item(record, None, str(error))
+    if isinstance(event, ClockTicked) and event.data.at > wall() + _AHEAD:
+        return Item(record, None, "a tick more than 60 s ahead of this machine's clock")
+    return Item(record, event)

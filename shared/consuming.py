@@ -1,0 +1,55 @@
+"""How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from shared.database import Session
+from shared.events import Event
+
+Handler = Callable[[Session, list[Any]], Awaitable[None]]
+
+
+class Consumers:
+    """The visible list of a service's subscriptions.
+
+    `clocked` topics carry the clock and are read tick by tick; `unclocked` ones feed back and never enter a decision.
+    """
+
+    def __init__(self, *, clocked: list[str], unclocked: list[str] | None = None, skips_ticks: bool = False) -> None:
+        self.clocked = clocked
+        self.unclocked = unclocked or []
+        self.skips_ticks = skips_ticks
+        self._handlers: dict[type[Event], Handler] = {}
+        self._after: Callable[[Session], Awaitable[None]] | None = None
+
+    def on(self, event: type[Event]) -> Callable[[Handler], Handler]:
+        """Registers the function as the handler of `event`; its name must say so."""
+
+        def register(handler: Handler) -> Handler:
+            self._handlers[event] = handler
+            return handler
+
+        return register
+
+    def after_batch(self, finish: Callable[[Session], Awaitable[None]]) -> None:
+        """Registers what runs once when all handlers of a batch have; `session.info["batch"]` is theirs to fill."""
+        self._after = finish
+
+    @property
+    def events(self) -> list[type[Event]]:
+        return list(self._handlers)
+
+    def wants(self, event: Event) -> bool:
+        return type(event) in self._handlers
+
+    async def handle(self, session: Session, events: list[Event]) -> None:
+        """Gives each handler its events, in the order in which the handlers are declared."""
+        session.info["batch"] = {}
+        by_type: dict[type[Event], list[Event]] = {}
+        for event in events:
+            by_type.setdefault(type(event), []).append(event)
+        for event_type, handler in self._handlers.items():
+            if found := by_type.get(event_type):
+                await handler(session, found)
+        if self._after is not None:
+            await self._after(session)

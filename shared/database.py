@@ -1,0 +1,117 @@
+"""Sessions, the one place that commits, and set-based SQL on the driver's connection inside the same transaction."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+# The same object at run time; a reader that takes a ReadSession promises to change nothing.
+Session = AsyncSession
+ReadSession = AsyncSession
+
+_BEGIN = text("SELECT 1")
+# Serialization failure, deadlock, too many connections, disk full and the server going down: try the whole unit again.
+_TRANSIENT_STATES = ("40001", "40P01", "53", "57P", "08", "25006", "55P03", "XX000")
+
+
+class Database:
+    """A service's own database."""
+
+    def __init__(self, url: str, *, size: int = 10) -> None:
+        self.url = url
+        self.engine = create_async_engine(
+            url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={"timeout": 10, "server_settings": {"idle_in_transaction_session_timeout": "60000"}},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Session]:
+        """A session whose work is committed when the block ends, and undone when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            try:
+                await self._begin(session)
+            except DBAPIError:
+                # A connection that died in the pool: the pool has thrown it away, the next one is fresh.
+                await self._begin(session)
+            try:
+                yield session
+                await session.commit()
+            except BaseException:
+                with suppress(Exception):
+                    await session.rollback()
+                raise
+
+    @staticmethod
+    async def _begin(session: Session) -> None:
+        # SQLAlchemy begins with the first statement it runs itself; `fetch` and `execute` go past it.
+        await session.execute(_BEGIN)
+        proxied = await (await session.connection()).get_raw_connection()
+        session.info["driver"] = proxied.driver_connection
+
+    async def connect(self) -> Any:
+        """A connection of its own, for locks that a session holds and for notifications."""
+        return await connect(self.url)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def connect(url: str) -> Any:
+    """A bare connection; whoever asks closes it."""
+    driver: Any = asyncpg
+    return await driver.connect(url, timeout=10)
+
+
+async def fetch(session: ReadSession, sql: str, *args: Any) -> list[Any]:
+    """All rows of a statement with `$1` parameters."""
+    return await session.info["driver"].fetch(sql, *args)
+
+
+async def fetch_one(session: ReadSession, sql: str, *args: Any) -> Any:
+    """The first row, or None."""
+    return await session.info["driver"].fetchrow(sql, *args)
+
+
+async def fetch_value(session: ReadSession, sql: str, *args: Any) -> Any:
+    """The first column of the first row, or None."""
+    return await session.info["driver"].fetchval(sql, *args)
+
+
+async def execute(session: Session, sql: str, *args: Any) -> int:
+    """Runs a statement; how many rows it touched."""
+    status: str = await session.info["driver"].execute(sql, *args)
+    return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
+
+
+async def lock_session(connection: Any, number: int) -> None:
+    """Waits until this session holds the advisory lock; it does until it ends."""
+    await connection.execute("SELECT pg_advisory_lock($1)", number)
+
+
+def sql_state(error: BaseException) -> str | None:
+    """The SQLSTATE that the database answered, or None when it was not the database."""
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
+    return getattr(cause, "sqlstate", None)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database is to blame, not the data: wait and do the whole unit again."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError | asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.DataError) and not isinstance(error, ValueError)
+    state = sql_state(error)
+    return state is not None and state.startswith(_TRANSIENT_STATES)
+
+
+def is_refused_data(error: BaseException) -> bool:
+    """Whether the database refused the data itself: the event that holds it is parked."""
+    state = sql_state(error)
+    return isinstance(error, asyncpg.DataError) or (state is not None and state.startswith(("22", "23")))

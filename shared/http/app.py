@@ -1,0 +1,123 @@
+"""Builds a service's HTTP process: the door, health, the clock, problem details, one log line a request."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from shared import migrations
+from shared.database import Database, fetch_value
+from shared.http import problems
+from shared.http.door import Door, SessionOf, access, router
+from shared.http.keys import Keys
+from shared.http.middleware import Requests
+from shared.ids import Ids
+from shared.kafka import Producer
+from shared.settings import ServiceSettings
+from shared.telemetry import configure, log
+from shared.timekeeper import get_clock
+
+
+class ClockAnswer(BaseModel):
+    at: datetime
+
+
+clock_routes = router("runtime")
+
+
+@clock_routes.get("/clock", **access("metrics:read", shop_keys=True))
+async def get_clock_of_service(session: SessionOf) -> ClockAnswer:
+    """The service's clock: everything up to this instant is known and decided."""
+    return ClockAnswer(at=await get_clock(session))
+
+
+_BODY_LIMIT = 1_000_000
+
+
+def create_app(
+    service: str,
+    settings: ServiceSettings,
+    routers: list[APIRouter],
+    *,
+    body_limits: dict[str, int] | None = None,
+    **info: Any,
+) -> FastAPI:
+    """The app of a service; `info` is what its actions find in `session.info`."""
+    ids = Ids(settings.secret)
+    database = Database(settings.database_url)
+    producer = Producer(settings.kafka_bootstrap, linger_ms=5)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await producer.start()
+        yield
+        await producer.stop()
+        await database.close()
+
+    app = FastAPI(
+        title=f"Comeback {service}",
+        version="1",
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id(service),
+    )
+    app.state.door = Door(
+        database, Keys(database, ids), {"service": service, "ids": ids, **info}, settings.clock == "wall"
+    )
+    app.state.producer = producer
+    for each in [clock_routes, *routers]:
+        app.include_router(each)
+    _add_health(app, service, database, producer)
+    problems.install(app)
+    app.add_middleware(Requests, default=_BODY_LIMIT, limits=body_limits or {})
+    return app
+
+
+def _operation_id(service: str) -> Callable[[APIRoute], str]:
+    return lambda route: f"{service}-{route.name.replace('_', '-')}"
+
+
+def _add_health(app: FastAPI, service: str, database: Database, producer: Producer) -> None:
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "live"})
+
+    async def ready() -> JSONResponse:
+        missing = [name for name, check in _checks(service, database, producer) if not await check]
+        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+    app.add_api_route("/health/live", live, include_in_schema=False)
+    app.add_api_route("/health/ready", ready, include_in_schema=False)
+
+
+def _checks(service: str, database: Database, producer: Producer) -> list[tuple[str, Awaitable[bool]]]:
+    return [("database and migrations", _migrated(service, database)), ("broker", producer.ready())]
+
+
+async def _migrated(service: str, database: Database) -> bool:
+    try:
+        async with database.transaction() as session:
+            version = await fetch_value(session, "SELECT version_num FROM alembic_version")
+    except Exception as error:
+        log.warning("health.database", reason=repr(error))
+        return False
+    return version == migrations.head(service)
+
+
+def serve(service: str, settings: ServiceSettings, app: Any) -> None:
+    """Blocks until a signal."""
+    configure(service, "http", settings.log_level)
+    uvicorn.run(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=20,
+    )

@@ -1,0 +1,71 @@
+"""Around every request, as plain ASGI: a request id, a limit on the body, one log line."""
+
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import TooLarge
+from shared.http.problems import of_refusal
+from shared.ids import draw
+from shared.telemetry import log
+
+
+class Requests:
+    """`limits` are the largest bodies in bytes by path, `default` is for all others."""
+
+    def __init__(self, app: ASGIApp, *, default: int, limits: dict[str, int]) -> None:
+        self._app = app
+        self._default = default
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = draw("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        limit = self._limits.get(scope["path"], self._default)
+        answered: dict[str, Any] = {}
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered["status"] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(scope, receive, limit), send_on)
+        except TooLarge as error:
+            await of_refusal(Request(scope), error)(scope, receive, send_on)
+        _report(scope, request_id, answered.get("status"), time.perf_counter() - started)
+
+
+def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    seen = int(declared) if declared.isdigit() else 0
+    counted = 0
+
+    async def receive_some() -> Message:
+        nonlocal counted
+        message = await receive()
+        counted += len(message.get("body", b""))
+        if max(seen, counted) > limit:
+            raise TooLarge(f"the body has more than {limit} bytes", code="body-too-large")
+        return message
+
+    return receive_some
+
+
+def _report(scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
+    if not scope["path"].startswith("/health"):
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            request_id=request_id,
+            ms=round(seconds * 1e3, 1),
+        )

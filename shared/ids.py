@@ -1,0 +1,49 @@
+"""Ids are derived, not drawn: the same natural key gives the same id, so creating twice is creating once."""
+
+import hashlib
+import hmac
+import secrets
+
+# No 0 O 1 I L U: nobody misreads a code, and no code spells a word by accident with U.
+_CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Ids:
+    """Keyed by the instance's secret, so that nobody outside can compute an id or a code."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.blake2b(secret.encode()).digest()
+
+    def _digest(self, parts: tuple[str, ...], size: int) -> bytes:
+        # Lengths keep ("ab", "c") apart from ("a", "bc").
+        message = "".join(f"{len(part)}:{part}" for part in parts).encode()
+        return hashlib.blake2b(message, digest_size=size, key=self._key).digest()
+
+    def derive(self, prefix: str, *parts: str) -> str:
+        """`prefix_` and 24 characters (120 bits) of the natural key `parts`."""
+        number = int.from_bytes(self._digest((prefix, *parts), 15), "big")
+        return prefix + "_" + "".join(_ID_ALPHABET[(number >> shift) & 31] for shift in range(115, -1, -5))
+
+    def share(self, *parts: str) -> float:
+        """A stable number in [0, 1) for the natural key: who is held out."""
+        return int.from_bytes(self._digest(("share", *parts), 7), "big") / 2**56
+
+    def code(self, *parts: str) -> str:
+        """A coupon code: 14 characters (68 bits) of a keyed hash, and one that catches a mistyped character."""
+        number = int.from_bytes(self._digest(("code", *parts), 16), "big")
+        digits: list[int] = []
+        for _ in range(14):
+            number, digit = divmod(number, len(_CODE_ALPHABET))
+            digits.append(digit)
+        check = sum(place * digit for place, digit in enumerate(digits, 1)) % len(_CODE_ALPHABET)
+        return "".join(_CODE_ALPHABET[digit] for digit in (*digits, check))
+
+    def seal(self, text: str) -> str:
+        """An HMAC of a secret that is stored instead of it."""
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def draw(prefix: str) -> str:
+    """A random id, for what has no natural key: a person asked for it over HTTP."""
+    return f"{prefix}_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(24))

@@ -1,0 +1,106 @@
+"""Events leave through the transaction that made them; one relay a service publishes them, in order, at least once."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Protocol
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
+
+from shared.database import Database, Session, execute, lock_session
+from shared.events import Event, Tick, producer_of
+from shared.events.codec import encode
+
+_RELAY_LOCK = 7_201_001
+_ROWS = 200
+NOTIFY_CHANNEL = "comeback_outbox"
+
+
+class Publisher(Protocol):
+    """What the relay needs of a broker: waits until every message is acknowledged."""
+
+    async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None: ...
+
+    async def publish_tick(self, topic: str, tick: Tick) -> None: ...
+
+    async def count_partitions(self, topic: str) -> int: ...
+
+
+def emit(session: Session, events: list[tuple[str, Event]]) -> None:
+    """Tells `(key, event)` pairs when the session's transaction commits, and only then."""
+    service: str = session.info["service"]
+    for _, event in events:
+        if producer_of(type(event)) != service:
+            raise AssertionError(f"{service} may not emit {type(event).__name__}")
+    session.info.setdefault("outbox", []).extend(events)
+
+
+async def flush(session: Session, tick_at: datetime | None = None) -> None:
+    """Writes what was emitted as one row; the door calls it last, when all row locks are taken."""
+    events: list[tuple[str, Event]] = session.info.pop("outbox", [])
+    if not events and tick_at is None:
+        return
+    await execute(
+        session,
+        "INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3)",
+        [key for key, _ in events],
+        [encode(event) for _, event in events],
+        tick_at,
+    )
+    await execute(session, f"NOTIFY {NOTIFY_CHANNEL}")
+
+
+class RelayLost(Exception):
+    """The session that holds the relay's lock is gone: the process must end before somebody else relays."""
+
+
+class Relay:
+    """Publishes the outbox of one service. Everything it does to the table goes through the session of its lock."""
+
+    def __init__(self, database: Database, publisher: Publisher, topic: str) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._topic = topic
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Waits for the lock, then relays until the session that holds it is lost (RelayLost) or cancelled."""
+        connection = await self._lock()
+        try:
+            await connection.add_listener(NOTIFY_CHANNEL, self._notice)
+            partitions = await self._publisher.count_partitions(self._topic)
+            while True:
+                self._wake.clear()
+                if await self._relay_some(connection, partitions) < _ROWS:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), timeout=1)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise RelayLost(str(error)) from error
+        finally:
+            connection.terminate()
+
+    def _notice(self, *_: Any) -> None:
+        self._wake.set()
+
+    async def _lock(self) -> Any:
+        connection = await self._database.connect()
+        await lock_session(connection, _RELAY_LOCK)
+        return connection
+
+    async def _relay_some(self, connection: Any, partitions: int) -> int:
+        """Publishes the oldest rows in order of id, then deletes them; how many there were."""
+        # Never "id greater than the last one": ids are given before commit, and a slow transaction would be skipped.
+        rows = await connection.fetch(
+            "SELECT outbox_id, keys, bodies, tick_at FROM outbox ORDER BY outbox_id LIMIT $1", _ROWS
+        )
+        messages: list[tuple[str, bytes]] = []
+        for row in rows:
+            messages.extend(zip(row["keys"], row["bodies"], strict=True))
+            if row["tick_at"] is not None:
+                await self._publisher.publish(self._topic, messages)
+                await self._publisher.publish_tick(self._topic, Tick(at=row["tick_at"], partitions=partitions))
+                messages = []
+        await self._publisher.publish(self._topic, messages)
+        if rows:
+            await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY($1)", [row["outbox_id"] for row in rows])
+        return len(rows)

@@ -1,0 +1,61 @@
+"""Runs a service's background process: worker, relay and retrier together, until a signal or the first failure."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from shared.kafka import Producer
+from shared.outbox import Relay
+from shared.retrying import Retrier
+from shared.telemetry import log
+from shared.worker import Wiring, Worker
+
+Extra = Callable[[Producer], Awaitable[None]]
+
+
+async def _until_stopped(wiring: Wiring, topic: str | None, extra: Extra | None) -> None:
+    producer = Producer(wiring.bootstrap, linger_ms=0)
+    await producer.start()
+    running: list[Awaitable[None]] = [
+        Worker(wiring).run(),
+        Retrier(wiring.database, wiring.consumers, wiring.info).run(),
+    ]
+    if topic is not None:
+        running.append(Relay(wiring.database, producer, topic).run())
+    if extra is not None:
+        running.append(extra(producer))
+    tasks = [asyncio.ensure_future(each) for each in running]
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: [task.cancel() for task in tasks])
+    _freeze()
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await producer.stop()
+        await wiring.database.close()
+
+
+def _freeze() -> None:
+    # Decoding makes many objects and no cycles: with the collector on its defaults most time would go into looking.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def run_worker(wiring: Wiring, *, topic: str | None, extra: Extra | None = None) -> None:
+    """Blocks. `topic` is the service's own topic, which its relay writes; exit code 1 says that something broke."""
+    try:
+        uvloop.run(_until_stopped(wiring, topic, extra))
+    except asyncio.CancelledError:
+        log.info("process.stopped")
+    except Exception as error:
+        log.error("process.failed", reason=repr(error), exc_info=True)
+        sys.exit(1)

@@ -1,0 +1,20 @@
+"""The variables that every process reads. Built once by a service's `app.py` or `worker.py` and passed down."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="COMEBACK_", extra="ignore")
+
+    database_url: str = Field(description="postgresql://role:password@host:port/database of this service")
+    kafka_bootstrap: str = Field(description="host:port of a Kafka broker, several parted by commas")
+    secret: str = Field(min_length=16, description="keys the hashes that ids, codes and API keys are made of")
+    clock: Literal["wall", "stream"] = Field(
+        "wall", description="wall: profile's worker ticks; stream: a replayer does"
+    )
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,223 @@
+"""The background process of a service: batches of events in, one transaction each; after them the clock."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from shared import inbox, outbox
+from shared.buffers import Batch, Buffers, Item, PositionLost
+from shared.clock import BEGINNING
+from shared.consuming import Consumers
+from shared.database import Database, Session, is_transient
+from shared.events import short_type
+from shared.inbox import Overtaken, Partition
+from shared.kafka import Consumer, KafkaError
+from shared.parked import add_parked
+from shared.telemetry import log
+from shared.timekeeper import Decide, Timekeeper, get_clock
+
+_BACK_OFF = 0.5
+_SHOW_EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a worker is built of; made by a service's `worker.py`."""
+
+    service: str
+    bootstrap: str
+    database: Database
+    consumers: Consumers
+    decide: Decide
+    tells: bool
+    info: dict[str, Any]
+
+
+class Worker:
+    """Applies what a service listens to. Several may run; a partition belongs to one of them."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._service = wiring.service
+        self._bootstrap = wiring.bootstrap
+        self._database = wiring.database
+        self._consumers = wiring.consumers
+        self._info = {**wiring.info, "service": wiring.service}
+        self._buffers = Buffers(wiring.consumers.clocked, skips_ticks=wiring.consumers.skips_ticks)
+        self._timekeeper = Timekeeper(
+            wiring.database, self._info, wiring.consumers.clocked, wiring.decide, tells=wiring.tells
+        )
+        self._clock = BEGINNING
+        # Held while a batch is applied, so that a rebalance reads positions that nobody is moving.
+        self._busy = asyncio.Lock()
+        self._consumer: Consumer | None = None
+        self._shown = 0.0
+
+    async def run(self) -> None:
+        """Until it is cancelled; raises PositionLost when the log no longer has what was not read yet."""
+        while True:
+            try:
+                await self._consume()
+            except PositionLost:
+                raise
+            except Exception as error:
+                if not (is_transient(error) or isinstance(error, KafkaError)):
+                    raise
+                log.warning("worker.waiting", reason=repr(error))
+                await asyncio.sleep(_BACK_OFF)
+
+    async def _consume(self) -> None:
+        topics = [*self._consumers.clocked, *self._consumers.unclocked]
+        self._consumer = Consumer(self._bootstrap, self._service, topics, self)
+        try:
+            await self._consumer.start()
+            await self._run_clock()
+            while True:
+                await self._poll(self._consumer)
+                await self._work()
+        finally:
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(5):
+                    await self._consumer.stop()
+
+    async def _poll(self, consumer: Consumer) -> None:
+        # While something waits for the clock, another worker may be the one that moves it.
+        waiting = self._buffers.waiting()
+        found = await consumer.poll(50 if waiting else 1000)
+        for partition, records in found.items():
+            self._buffers.arrive(partition, records)
+        consumer.pause(self._buffers.full())
+        if waiting and not found:
+            await self._run_clock()
+        await self._show(consumer)
+
+    async def _work(self) -> None:
+        """Applies all that may be applied, one batch after another."""
+        while (batch := self._buffers.take(self._clock)).size:
+            try:
+                async with self._busy:
+                    await self._apply(batch)
+                    self._buffers.applied(batch)
+            except Overtaken as error:
+                log.warning("worker.overtaken", reason=str(error))
+                await self._reload()
+                await self._run_clock()
+            else:
+                if batch.has_tick:
+                    await self._run_clock()
+        if self._consumer is not None:
+            self._consumer.resume(self._buffers.drained())
+
+    async def _run_clock(self) -> None:
+        self._clock = await self._timekeeper.run()
+
+    async def _apply(self, batch: Batch) -> None:
+        started = time.perf_counter()
+        try:
+            parked = await self._commit(batch, careful=False)
+        except Exception as error:
+            if is_transient(error) or isinstance(error, Overtaken):
+                raise
+            # One of them is poison: the same batch again, this time to find out which.
+            parked = await self._commit(batch, careful=True)
+        self._report(batch, parked, time.perf_counter() - started)
+
+    async def _commit(self, batch: Batch, *, careful: bool) -> list[tuple[Item, str]]:
+        """Effects, outgoing events, parked records and positions, together or not at all."""
+        wanted = [item for item in batch.events if item.event is not None and self._consumers.wants(item.event)]
+        async with self._database.transaction() as session:
+            session.info.update(self._info)
+            refused = [(item, item.reason or "unreadable") for item in batch.unreadable]
+            if careful:
+                refused += await self._bisect(session, wanted)
+            elif wanted:
+                await self._consumers.handle(session, [item.event for item in wanted if item.event is not None])
+            await add_parked(session, [item.parked(reason) for item, reason in refused])
+            await inbox.advance(session, _counted(batch, refused))
+            await outbox.flush(session)
+        return refused
+
+    async def _bisect(self, session: Session, items: list[Item]) -> list[tuple[Item, str]]:
+        """Applies all that can be applied; the ones that cannot, each with its reason."""
+        if not items:
+            return []
+        told = len(session.info.get("outbox", []))
+        try:
+            async with session.begin_nested():
+                await self._consumers.handle(session, [item.event for item in items if item.event is not None])
+            return []
+        except Exception as error:
+            if is_transient(error):
+                raise
+            del session.info.get("outbox", [])[told:]
+            if len(items) == 1:
+                return [(items[0], f"{type(error).__name__}: {error}")]
+        half = len(items) // 2
+        return [*await self._bisect(session, items[:half]), *await self._bisect(session, items[half:])]
+
+    def _report(self, batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> None:
+        types: dict[str, int] = {}
+        for item in batch.events:
+            if item.event is not None:
+                types[short_type(item.event)] = types.get(short_type(item.event), 0) + 1
+        positions = {f"{topic}/{number}": step.next_offset for (topic, number), step in batch.steps.items()}
+        if types or refused:
+            log.info("batch.applied", types=types, positions=positions, parked=len(refused), ms=round(seconds * 1e3, 1))
+        for item, reason in refused:
+            log.warning(
+                "event.parked",
+                type=short_type(item.event) if item.event else None,
+                id=item.event.id if item.event else None,
+                topic=item.record.topic,
+                partition=item.record.partition,
+                offset=item.record.offset,
+                reason=reason,
+            )
+
+    async def _show(self, consumer: Consumer) -> None:
+        positions = self._buffers.positions()
+        if positions and time.monotonic() - self._shown > _SHOW_EVERY:
+            self._shown = time.monotonic()
+            with suppress(KafkaError):
+                await consumer.show_positions(positions)
+
+    async def _reload(self) -> None:
+        if self._consumer is not None:
+            await self.assigned(self._consumer.assignment())
+
+    async def revoked(self) -> None:
+        async with self._busy:
+            self._buffers.reset({})
+
+    async def assigned(self, partitions: list[Partition]) -> None:
+        """Seeks each partition to its stored position; a partition never read begins where its log begins."""
+        if not partitions or self._consumer is None:
+            return
+        async with self._busy:
+            bounds = await self._consumer.bounds(partitions)
+            async with self._database.transaction() as session:
+                for partition in partitions:
+                    await inbox.add_position(session, partition, bounds[partition][0])
+                positions = await inbox.get_positions(session, partitions)
+                self._clock = await get_clock(session)
+            for partition, (offset, _) in positions.items():
+                first, last = bounds[partition]
+                if not first <= offset <= last:
+                    raise PositionLost(f"{partition}: stored position {offset}, but the log holds {first} to {last}")
+                self._consumer.seek(partition, offset)
+            self._consumer.resume(partitions)
+            self._buffers.reset(positions)
+        log.info("partitions.assigned", positions={f"{t}/{n}": offset for (t, n), (offset, _) in positions.items()})
+
+
+def _counted(batch: Batch, refused: list[tuple[Item, str]]) -> dict[Partition, inbox.Step]:
+    """The batch's steps with how many records were applied and how many parked."""
+    parked: dict[Partition, int] = {}
+    for item, _ in refused:
+        partition = (item.record.topic, item.record.partition)
+        parked[partition] = parked.get(partition, 0) + 1
+    for partition, step in batch.steps.items():
+        step.parked = parked.get(partition, 0)
+        step.applied = step.next_offset - step.offset - step.ticks - step.parked
+    return batch.steps

@@ -1,0 +1,76 @@
+"""What the worker does, done by hand: apply a batch, run a tick, see what was told; and a client at the HTTP door."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from shared import outbox
+from shared.clock import BEGINNING
+from shared.consuming import Consumers
+from shared.database import Database, execute, fetch, fetch_value
+from shared.events import Event
+from shared.events.codec import decode
+from shared.http import keys
+from shared.http.door import Door
+from shared.ids import Ids
+from shared.settings import ServiceSettings
+from shared.timekeeper import Decide, Now
+
+SECRET = "a secret that only tests know"
+IDS = Ids(SECRET)
+
+
+async def apply(database: Database, service: str, consumers: Consumers, events: Sequence[Event]) -> None:
+    """One batch in one transaction."""
+    async with database.transaction() as session:
+        session.info.update({"service": service, "ids": IDS})
+        await consumers.handle(session, list(events))
+        await outbox.flush(session)
+
+
+async def tick(database: Database, service: str, decide: Decide, at: datetime) -> None:
+    """The service's clock moves to `at`, in as many transactions as `decide` wants."""
+    finished = False
+    while not finished:
+        async with database.transaction() as session:
+            session.info.update({"service": service, "ids": IDS})
+            previous = await fetch_value(session, "SELECT at FROM clock WHERE one = 1 FOR UPDATE") or BEGINNING
+            finished = await decide(session, Now(at=at, previous=previous))
+            if finished:
+                await execute(session, "UPDATE clock SET at = $1 WHERE one = 1", at)
+            await outbox.flush(session, tick_at=at if finished else None)
+
+
+async def told(database: Database) -> list[Event]:
+    """All events in the outbox, in the order in which they were emitted; takes them out."""
+    async with database.transaction() as session:
+        rows = await fetch(session, "SELECT bodies FROM outbox ORDER BY outbox_id")
+        await execute(session, "DELETE FROM outbox")
+    return [decode(body) for row in rows for body in row["bodies"]]
+
+
+async def rows(database: Database, sql: str, *args: Any) -> list[dict[str, Any]]:
+    async with database.transaction() as session:
+        return [dict(row) for row in await fetch(session, sql, *args)]
+
+
+def settings_for(database: Database, settings: type[ServiceSettings] = ServiceSettings, **more: Any) -> Any:
+    return settings(database_url=database.url, kafka_bootstrap="127.0.0.1:1", secret=SECRET, clock="stream", **more)
+
+
+@asynccontextmanager
+async def client(app: FastAPI, database: Database, scopes: Sequence[str] = keys.SCOPES, shop_id: str | None = None):  # noqa: ANN201
+    """An HTTP client with a key of its own; the app runs in this process, without a broker."""
+    key = f"cbk_live_{secrets.token_hex(4)}_{secrets.token_hex(16)}"
+    await keys.add_key(database.url, SECRET, key, list(scopes), shop_id)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as http:
+        yield http
+    door: Door = app.state.door
+    await door.database.close()

@@ -1,0 +1,1 @@
+"""The `comeback` command: one file for each group of commands."""

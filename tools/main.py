@@ -1,0 +1,36 @@
+"""`comeback`: the commands, and how they end (0 fine, 1 what was checked is not so, 2 usage or environment)."""
+
+import sys
+
+import typer
+
+from deploy.local.errors import StackError
+from tools import stack
+from tools.output import complain
+
+app = typer.Typer(
+    name="comeback",
+    help="Comeback, the user-operation CRM: run it, look at it, check it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(stack.app, name="stack")
+
+
+def run() -> None:
+    try:
+        app(prog_name="comeback")
+    except StackError as error:
+        complain(str(error))
+        sys.exit(2)
+    except OSError as error:
+        complain(f"{error.filename or 'The system'}: {error.strerror or error}.")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        complain("Interrupted.")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()
