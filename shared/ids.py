@@ -6,6 +6,7 @@ import secrets
 
 # No 0 O 1 I L U: nobody misreads a code, and no code spells a word by accident with U.
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_WEIGHTS = (1, 7, 11, 13, 17, 19, 23, 29)
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -36,12 +37,22 @@ class Ids:
         for _ in range(14):
             number, digit = divmod(number, len(_CODE_ALPHABET))
             digits.append(digit)
-        check = sum(place * digit for place, digit in enumerate(digits, 1)) % len(_CODE_ALPHABET)
-        return "".join(_CODE_ALPHABET[digit] for digit in (*digits, check))
+        return "".join(_CODE_ALPHABET[digit] for digit in (*digits, _check(digits)))
+
+    @staticmethod
+    def code_is_sound(code: str) -> bool:
+        """Whether it can be a code of anybody's at all: no mistyped one is."""
+        digits = [_CODE_ALPHABET.find(character) for character in code]
+        return len(digits) == 15 and -1 not in digits and _check(digits[:-1]) == digits[-1]
 
     def seal(self, text: str) -> str:
         """An HMAC of a secret that is stored instead of it."""
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _check(digits: list[int]) -> int:
+    # Weights without a divisor of 30 in them: any one character that changes also changes the sum.
+    return sum(weight * digit for weight, digit in zip(_WEIGHTS * 2, digits, strict=False)) % len(_CODE_ALPHABET)
 
 
 def draw(prefix: str) -> str:

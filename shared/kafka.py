@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -9,31 +10,37 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
 from shared import topics
 from shared.events import ClockTicked, Tick
 from shared.events.codec import encode
 from shared.events.envelope import CONTENT_TYPE
 from shared.inbox import Partition
+from shared.telemetry import log
 
 __all__ = ["Consumer", "KafkaError", "Producer", "Record", "create_topics"]
 
 Record = Any  # aiokafka's ConsumerRecord: topic, partition, offset, key, value
 _HEADERS = [("content-type", CONTENT_TYPE)]
 _QUEUED = 2_000
+_BACK_OFF = 0.5
 
 
 class Producer:
-    """Idempotent and order-keeping; every call returns when the broker has acknowledged all it was given."""
+    """Idempotent and order-keeping; every call returns when the broker has acknowledged all it was given.
+
+    A broker that fails is waited for: the call begins again with a fresh client, so what it sends may come twice.
+    """
 
     def __init__(self, bootstrap: str, *, linger_ms: int = 0) -> None:
         self._bootstrap = bootstrap
         self._linger_ms = linger_ms
         self._client: Any = None
+        self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
-        client = AIOKafkaProducer(
+        client: Any = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             acks="all",
@@ -41,6 +48,7 @@ class Producer:
             linger_ms=self._linger_ms,
             max_batch_size=262_144,
             max_request_size=1_200_000,
+            request_timeout_ms=15_000,
             metadata_max_age_ms=30_000,
         )
         try:
@@ -50,32 +58,62 @@ class Producer:
             raise
         self._client = client
 
+    async def start_when_possible(self) -> None:
+        """Returns when the broker has been reached, however long that takes."""
+        while True:
+            try:
+                await self.start()
+            except KafkaError as error:
+                log.warning("broker.waiting", reason=repr(error))
+                await asyncio.sleep(_BACK_OFF)
+            else:
+                return
+
     async def stop(self) -> None:
         if self._client is not None:
             await self._client.stop()
 
     @property
     def client(self) -> Any:
-        assert self._client is not None, "start() comes first"
+        if self._client is None:
+            raise KafkaConnectionError("no broker has been reached yet")
         return self._client
 
     async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None:
         """Sends `(key, body)` pairs in order."""
         for start in range(0, len(messages), _QUEUED):
-            sent = [
-                await self.client.send(topic, key=key.encode(), value=body, headers=_HEADERS)
-                for key, body in messages[start : start + _QUEUED]
-            ]
-            await asyncio.gather(*sent)
+            part = [(key.encode(), body, None) for key, body in messages[start : start + _QUEUED]]
+            await self._until_acknowledged(topic, part)
 
     async def publish_tick(self, topic: str, tick: Tick) -> None:
         """Writes the tick into every partition."""
         body = encode_tick(topic, tick.at, tick.partitions)
-        sent = [
-            await self.client.send(topic, value=body, partition=number, headers=_HEADERS)
-            for number in range(tick.partitions)
-        ]
-        await asyncio.gather(*sent)
+        await self._until_acknowledged(topic, [(None, body, number) for number in range(tick.partitions)])
+
+    async def _until_acknowledged(self, topic: str, messages: list[tuple[bytes | None, bytes, int | None]]) -> None:
+        while True:
+            client = self.client
+            try:
+                sent = [
+                    await client.send(topic, key=key, value=body, partition=number, headers=_HEADERS)
+                    for key, body, number in messages
+                ]
+                await asyncio.gather(*sent)
+            except KafkaError as error:
+                log.warning("broker.waiting", topic=topic, reason=repr(error))
+                await asyncio.sleep(_BACK_OFF)
+                await self._renew(client)
+            else:
+                return
+
+    async def _renew(self, broken: Any) -> None:
+        # A producer that has lost a batch has lost its sequence with it.
+        async with self._renewing:
+            if self._client is broken:
+                with suppress(KafkaError, TimeoutError):
+                    async with asyncio.timeout(5):
+                        await broken.stop()
+                await self.start_when_possible()
 
     async def count_partitions(self, topic: str) -> int:
         """How many partitions the broker says there are, now."""

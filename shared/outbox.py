@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
+from shared import failpoints
 from shared.database import Database, Session, execute, lock_session
 from shared.events import Event, Tick, producer_of
 from shared.events.codec import encode
@@ -65,8 +66,9 @@ class Relay:
 
     async def run(self) -> None:
         """Waits for the lock, then relays until the session that holds it is lost (RelayLost) or cancelled."""
-        connection = await self._lock()
+        connection = await self._database.connect()
         try:
+            await lock_session(connection, _RELAY_LOCK)
             await connection.add_listener(NOTIFY_CHANNEL, self._notice)
             partitions = await self._publisher.count_partitions(self._topic)
             while True:
@@ -81,11 +83,6 @@ class Relay:
 
     def _notice(self, *_: Any) -> None:
         self._wake.set()
-
-    async def _lock(self) -> Any:
-        connection = await self._database.connect()
-        await lock_session(connection, _RELAY_LOCK)
-        return connection
 
     async def _relay_some(self, connection: Any, partitions: int) -> int:
         """Publishes the oldest rows in order of id, then deletes them; how many there were."""
@@ -102,5 +99,6 @@ class Relay:
                 messages = []
         await self._publisher.publish(self._topic, messages)
         if rows:
+            failpoints.hit("after_publish")
             await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY($1)", [row["outbox_id"] for row in rows])
         return len(rows)

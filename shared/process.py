@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from shared import failpoints
 from shared.kafka import Producer
 from shared.outbox import Relay
 from shared.retrying import Retrier
@@ -19,7 +20,7 @@ Extra = Callable[[Producer], Awaitable[None]]
 
 async def _until_stopped(wiring: Wiring, topic: str | None, extra: Extra | None) -> None:
     producer = Producer(wiring.bootstrap, linger_ms=0)
-    await producer.start()
+    await producer.start_when_possible()
     running: list[Awaitable[None]] = [
         Worker(wiring).run(),
         Retrier(wiring.database, wiring.consumers, wiring.info).run(),
@@ -50,8 +51,9 @@ def _freeze() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def run_worker(wiring: Wiring, *, topic: str | None, extra: Extra | None = None) -> None:
+def run_worker(wiring: Wiring, *, topic: str | None, extra: Extra | None = None, failpoint: str = "") -> None:
     """Blocks. `topic` is the service's own topic, which its relay writes; exit code 1 says that something broke."""
+    failpoints.arm(failpoint)
     try:
         uvloop.run(_until_stopped(wiring, topic, extra))
     except asyncio.CancelledError:

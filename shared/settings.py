@@ -17,4 +17,5 @@ class ServiceSettings(BaseSettings):
     )
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    failpoint: str = Field("", description="name:probability of a place to be killed at; for tests only")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared import outbox
+from shared import failpoints, outbox
 from shared.clock import BEGINNING
 from shared.database import Database, ReadSession, Session, execute, fetch_value
 
@@ -63,4 +63,5 @@ class Timekeeper:
             if finished:
                 await execute(session, "UPDATE clock SET at = $1 WHERE one = 1", lowest)
             await outbox.flush(session, tick_at=lowest if finished and self._tells else None)
+            failpoints.hit("in_clock")
             return lowest, True

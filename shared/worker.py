@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from shared import inbox, outbox
+from shared import failpoints, inbox, outbox
 from shared.buffers import Batch, Buffers, Item, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
@@ -98,6 +98,7 @@ class Worker:
             try:
                 async with self._busy:
                     await self._apply(batch)
+                    failpoints.hit("after_db_commit")
                     self._buffers.applied(batch)
             except Overtaken as error:
                 log.warning("worker.overtaken", reason=str(error))
@@ -133,6 +134,7 @@ class Worker:
                 refused += await self._bisect(session, wanted)
             elif wanted:
                 await self._consumers.handle(session, [item.event for item in wanted if item.event is not None])
+            failpoints.hit("in_batch")
             await add_parked(session, [item.parked(reason) for item, reason in refused])
             await inbox.advance(session, _counted(batch, refused))
             await outbox.flush(session)

@@ -1,11 +1,12 @@
 """`comeback`: the commands, and how they end (0 fine, 1 what was checked is not so, 2 usage or environment)."""
 
+import logging
 import sys
 
 import typer
 
 from deploy.local.errors import StackError
-from tools import stack
+from tools import events, stack
 from tools.output import complain
 
 app = typer.Typer(
@@ -16,9 +17,11 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(stack.app, name="stack")
+app.add_typer(events.app, name="events")
 
 
 def run() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each failure that it also raises
     try:
         app(prog_name="comeback")
     except StackError as error:

@@ -1,5 +1,6 @@
 """Builds a service's HTTP process: the door, health, the clock, problem details, one log line a request."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -55,8 +56,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        await producer.start()
+        starting = asyncio.create_task(producer.start_when_possible())
         yield
+        starting.cancel()
         await producer.stop()
         await database.close()
 

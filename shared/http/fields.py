@@ -1,6 +1,6 @@
 """Field types of HTTP bodies: strict, bounded, and nothing that PostgreSQL would refuse later."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -30,9 +30,17 @@ def _storable(text: str) -> str:
 
 
 def _written(value: Any) -> Any:
-    if not isinstance(value, str | datetime):
+    # Pydantic would also take a number in quotes, as seconds since 1970.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and value[4:5] == "-"):
         raise ValueError("an instant is an RFC 3339 text with an offset")
     return value
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this instant lies outside the years 1 to 9999") from error
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_storable)]
@@ -40,4 +48,4 @@ LongText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_st
 Minor = Annotated[int, Field(ge=0, le=2**53 - 1, description="minor units of the currency")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}\Z")]
 # FastAPI hands over parsed JSON, where an instant is still text: strictness is ours to keep here.
-Instant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written)]
+Instant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written), AfterValidator(_in_utc)]

@@ -1,0 +1,175 @@
+"""A storefront's two doors to Comeback: its Kafka topics, and the HTTP APIs. Used by the replay."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import httpx
+
+from demo.history import Basket, instant
+from shared import topics
+from shared.clock import BEGINNING
+from shared.events import ClockTicked, Tick
+from shared.events.codec import decode, encode
+from shared.events.coupons import CouponIssued
+from shared.events.storefront import (
+    Identification,
+    Order,
+    Person,
+    StorefrontCustomerIdentified,
+    StorefrontOrderCompleted,
+)
+from shared.inbox import Partition
+from shared.kafka import Consumer, Producer
+
+SERVICES = ("profile", "segmentation", "targeting", "coupons", "metrics")
+_SOURCE = "demo/complete-journey"
+_PATIENCE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where Comeback listens."""
+
+    bootstrap: str
+    api_key: str
+    urls: dict[str, str]
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """From the variables that `comeback stack env` prints."""
+        urls = {name: environment[f"COMEBACK_{name.upper()}_URL"] for name in SERVICES}
+        return cls(environment["COMEBACK_KAFKA_BOOTSTRAP"], environment["COMEBACK_API_KEY"], urls)
+
+
+class Refused(Exception):
+    """Comeback answered a request of the storefront with an error."""
+
+
+class Http:
+    """The HTTP APIs of the five services with one key."""
+
+    def __init__(self, doors: Doors) -> None:
+        headers = {"Authorization": f"Bearer {doors.api_key}"}
+        limits = httpx.Limits(max_connections=8)
+        self._clients = {
+            name: httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits)
+            for name, url in doors.urls.items()
+        }
+
+    async def get(self, service: str, path: str, **params: Any) -> Any:
+        return self._read(await self._clients[service].get(path, params=params))
+
+    async def post(self, service: str, path: str, body: Any, key: str) -> Any:
+        """`key` makes it repeatable: the same key and body, the same answer."""
+        return self._read(await self._clients[service].post(path, json=body, headers={"Idempotency-Key": key}))
+
+    @staticmethod
+    def _read(response: httpx.Response) -> Any:
+        if response.is_error:
+            raise Refused(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
+        return response.json()
+
+    async def pages(self, service: str, path: str) -> list[Any]:
+        """All pages of a list."""
+        page = await self.get(service, path, limit=200)
+        found: list[Any] = page["data"]
+        while page["has_more"]:
+            page = await self.get(service, path, limit=200, cursor=page["next_cursor"])
+            found += page["data"]
+        return found
+
+    async def close(self) -> None:
+        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+
+
+class Coupons:
+    """Listens to coupons-events: which code each (campaign, customer) was given, and how far coupons' clock is."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = Consumer(bootstrap, "demo-storefront", [topics.COUPONS], self)
+        self._ticks: dict[Partition, datetime] = {}
+        self._moved = asyncio.Condition()
+        self.codes: dict[tuple[str, str], str] = {}
+
+    async def assigned(self, partitions: list[Partition]) -> None:
+        for partition, (first, _) in (await self._consumer.bounds(partitions)).items():
+            self._ticks[partition] = BEGINNING
+            self._consumer.seek(partition, first)
+
+    async def revoked(self) -> None:
+        self._ticks.clear()
+
+    async def listen(self) -> None:
+        """Until cancelled."""
+        await self._consumer.start()
+        try:
+            while True:
+                for partition, records in (await self._consumer.poll(1000)).items():
+                    for record in records:
+                        self._hear(partition, decode(record.value))
+                async with self._moved:
+                    self._moved.notify_all()
+        finally:
+            await self._consumer.stop()
+
+    def _hear(self, partition: Partition, event: Any) -> None:
+        if isinstance(event, ClockTicked):
+            self._ticks[partition] = max(self._ticks[partition], event.data.at)
+        elif isinstance(event, CouponIssued):
+            self.codes[event.data.campaign_id, event.data.customer_id] = event.data.code
+
+    async def wait_for(self, at: datetime) -> None:
+        """Until coupons has decided `at`: its tick stands behind everything that it told before."""
+        async with asyncio.timeout(_PATIENCE), self._moved:
+            await self._moved.wait_for(lambda: bool(self._ticks) and min(self._ticks.values()) >= at)
+
+
+class Storefront:
+    """What the shop tells: who its customers are, their orders, and that time passes."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._producer = Producer(bootstrap)
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def tick(self, at: datetime) -> None:
+        await asyncio.gather(*(self._tick(topic, at) for topic in topics.STOREFRONT))
+
+    async def _tick(self, topic: str, at: datetime) -> None:
+        partitions = await self._producer.count_partitions(topic)
+        await self._producer.publish_tick(topic, Tick(at=at, partitions=partitions))
+
+    async def identify(self, households: Iterable[str], at: datetime) -> None:
+        await self._producer.publish(
+            topics.STOREFRONT_IDENTITIES, [(each, encode(_identified(each, at))) for each in households]
+        )
+
+    async def sell(self, baskets: Iterable[Basket]) -> None:
+        await self._producer.publish(
+            topics.STOREFRONT_ORDERS, [(basket.household_id, encode(_paid(basket))) for basket in baskets]
+        )
+
+
+def _identified(household: str, at: datetime) -> StorefrontCustomerIdentified:
+    data = Identification(person=Person(source_id=household), shop_id="loyalty-desk", member=True)
+    return StorefrontCustomerIdentified(id=f"household-{household}", source=_SOURCE, time=at, data=data)
+
+
+def _paid(basket: Basket) -> StorefrontOrderCompleted:
+    order = Order(
+        person=Person(source_id=basket.household_id),
+        shop_id=basket.store_id,
+        order_id=basket.basket_id,
+        total=basket.total_cents,
+        currency="USD",
+    )
+    return StorefrontOrderCompleted(
+        id=f"basket-{basket.basket_id}", source=_SOURCE, time=instant(basket.at_us), data=order
+    )

@@ -1,0 +1,107 @@
+"""Aligned reading: of each partition up to its next tick, then no further before the clock is there."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.buffers import Batch, Buffers, PositionLost
+from shared.clock import BEGINNING, wall
+from shared.events.codec import encode
+from shared.events.profile import VisitFact, VisitRecorded
+from shared.kafka import encode_tick
+
+T1 = datetime(2026, 1, 1, tzinfo=UTC)
+T2 = T1 + timedelta(days=1)
+
+
+@dataclass
+class Record:
+    partition: int
+    offset: int
+    value: bytes | None
+    topic: str = "orders"
+    key: bytes | None = None
+
+
+def visit(number: int) -> bytes:
+    data = VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)
+    return encode(VisitRecorded(id=f"v{number}", source="profile", time=T1, data=data))
+
+
+def tick(at: datetime) -> bytes:
+    return encode_tick("orders", at, 2)
+
+
+def reading(*values: list[bytes | None], aligned: bool = True) -> Buffers:
+    buffers = Buffers(["orders"], skips_ticks=not aligned)
+    buffers.reset({("orders", number): (0, None) for number in range(len(values))})
+    for number, bodies in enumerate(values):
+        buffers.arrive(("orders", number), [Record(number, offset, body) for offset, body in enumerate(bodies)])
+    return buffers
+
+
+def ids(batch: Batch) -> list[str]:
+    return [item.event.id for item in batch.events if item.event is not None]
+
+
+def test_each_partition_is_read_up_to_its_next_tick() -> None:
+    buffers = reading([visit(1), tick(T1), visit(2), tick(T2)], [visit(3)])
+    first = buffers.take(BEGINNING)
+    assert ids(first) == ["v1", "v3"]
+    assert first.has_tick
+    buffers.applied(first)
+    assert not buffers.take(BEGINNING).size, "what stands behind the tick waits for the clock"
+    second = buffers.take(T1)
+    assert ids(second) == ["v2"]
+    assert second.steps["orders", 0].tick_at == T2
+
+
+def test_a_service_that_decides_nothing_need_not_stop_at_ticks() -> None:
+    buffers = reading([visit(1), tick(T1), visit(2), tick(T2), visit(3)], aligned=False)
+    batch = buffers.take(BEGINNING)
+    assert ids(batch) == ["v1", "v2", "v3"]
+    assert batch.steps["orders", 0].tick_at == T2
+
+
+def test_what_was_taken_stays_until_it_is_applied() -> None:
+    buffers = reading([visit(1)])
+    assert ids(buffers.take(BEGINNING)) == ids(buffers.take(BEGINNING)) == ["v1"]
+
+
+def test_records_below_the_position_are_skipped() -> None:
+    buffers = reading([visit(1), visit(2)])
+    buffers.arrive(("orders", 0), [Record(0, 0, visit(1)), Record(0, 2, visit(3))])
+    assert ids(buffers.take(BEGINNING)) == ["v1", "v2", "v3"]
+
+
+def test_a_gap_in_the_log_is_never_passed_over() -> None:
+    buffers = reading([visit(1)])
+    with pytest.raises(PositionLost, match="offset 1 is gone"):
+        buffers.arrive(("orders", 0), [Record(0, 5, visit(2))])
+
+
+def test_a_tick_from_a_clock_that_runs_ahead_is_not_believed() -> None:
+    buffers = reading([tick(wall() + timedelta(seconds=90)), tick(wall() + timedelta(seconds=30))])
+    batch = buffers.take(BEGINNING)
+    assert batch.steps["orders", 0].ticks == 1
+    assert [item.reason for item in batch.unreadable] == ["a tick more than 60 s ahead of this machine's clock"]
+
+
+def test_what_cannot_be_read_keeps_its_place_and_says_why() -> None:
+    buffers = reading([b"\xff", visit(1), None])
+    batch = buffers.take(BEGINNING)
+    assert ids(batch) == ["v1"]
+    assert [(item.record.offset, item.reason is not None) for item in batch.unreadable] == [(0, True), (2, True)]
+    assert batch.steps["orders", 0].next_offset == 3
+
+
+def test_a_partition_that_holds_enough_is_paused_once_and_resumed_once() -> None:
+    buffers = reading([visit(number) for number in range(6_000)])
+    assert buffers.full() == [("orders", 0)]
+    assert buffers.full() == []
+    assert buffers.drained() == []
+    buffers.applied(buffers.take(BEGINNING))
+    buffers.applied(buffers.take(BEGINNING))
+    assert buffers.drained() == [("orders", 0)]
+    assert buffers.drained() == []

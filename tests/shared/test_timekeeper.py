@@ -1,0 +1,100 @@
+"""The clock: never later than the data, moved once, whatever is due done first."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared import inbox, outbox
+from shared.clock import BEGINNING
+from shared.database import Database, Session, execute
+from shared.inbox import Step
+from shared.timekeeper import Now, Timekeeper
+from tests.conftest import FreshDatabase
+from tests.support.doing import rows
+
+T1 = datetime(2026, 1, 1, tzinfo=UTC)
+T2 = T1 + timedelta(days=1)
+TOPICS = ["orders", "visits"]
+
+
+async def see(database: Database, topic: str, partition: int, at: datetime, partitions: int = 1) -> None:
+    """The partition's next record is a tick."""
+    async with database.transaction() as session:
+        await inbox.add_position(session, (topic, partition), 0)
+        [(offset, _)] = (await inbox.get_positions(session, [(topic, partition)])).values()
+        step = Step(offset, offset + 1, ticks=1, tick_at=at, tick_partitions=partitions)
+        await inbox.advance(session, {(topic, partition): step})
+
+
+class Decider:
+    """Decides in `chunks` transactions and remembers what it was asked."""
+
+    def __init__(self, chunks: int = 1) -> None:
+        self.asked: list[Now] = []
+        self._chunks = chunks
+
+    async def __call__(self, session: Session, now: Now) -> bool:
+        del session
+        self.asked.append(now)
+        return len(self.asked) % self._chunks == 0
+
+
+def keeper(database: Database, decider: Decider) -> Timekeeper:
+    return Timekeeper(database, {"service": "profile"}, TOPICS, decider, tells=True)
+
+
+async def test_the_clock_stands_until_every_topic_has_ticked(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    await see(database, "orders", 0, T1)
+    assert await keeper(database, decider).run() == BEGINNING
+    await see(database, "visits", 0, T1)
+    assert await keeper(database, decider).run() == T1
+    assert decider.asked == [Now(at=T1, previous=BEGINNING)]
+
+
+async def test_a_partition_that_was_never_read_holds_the_clock(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    await see(database, "visits", 0, T1)
+    await see(database, "orders", 0, T1, partitions=2)
+    assert await keeper(database, decider).run() == BEGINNING
+    async with database.transaction() as session:
+        await inbox.add_position(session, ("orders", 1), 0)
+    assert await keeper(database, decider).run() == BEGINNING
+    await see(database, "orders", 1, T1, partitions=2)
+    assert await keeper(database, decider).run() == T1
+
+
+async def test_the_clock_is_the_smallest_tick_of_all_partitions(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    await see(database, "orders", 0, T2)
+    await see(database, "visits", 0, T1)
+    assert await keeper(database, decider).run() == T1
+    await see(database, "visits", 0, T2)
+    assert await keeper(database, decider).run() == T2
+    assert [now.previous for now in decider.asked] == [BEGINNING, T1]
+
+
+async def test_large_work_is_done_in_chunks_and_the_tick_told_once_behind_them(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider(chunks=3)
+    await see(database, "orders", 0, T1)
+    await see(database, "visits", 0, T1)
+    assert await keeper(database, decider).run() == T1
+    assert len(decider.asked) == 3
+    assert [row["tick_at"] for row in await rows(database, "SELECT tick_at FROM outbox")] == [T1]
+
+
+async def test_a_decision_that_fails_moves_neither_clock_nor_outbox(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    await see(database, "orders", 0, T1)
+    await see(database, "visits", 0, T1)
+
+    async def fail(session: Session, now: Now) -> bool:
+        await execute(session, "INSERT INTO visits VALUES ('v', 'c', 's', $1)", now.at)
+        await outbox.flush(session, tick_at=now.at)
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError):
+        await Timekeeper(database, {"service": "profile"}, TOPICS, fail, tells=True).run()
+    assert await rows(database, "SELECT * FROM visits") == []
+    assert await rows(database, "SELECT * FROM outbox") == []
+    assert (await rows(database, "SELECT at FROM clock"))[0]["at"] == BEGINNING
