@@ -11,7 +11,7 @@ import httpx
 from demo.history import Basket, instant
 from shared import topics
 from shared.clock import BEGINNING
-from shared.events import ClockTicked, Tick
+from shared.events import ClockTicked, Event, Tick
 from shared.events.codec import decode, encode
 from shared.events.coupons import CouponIssued
 from shared.events.storefront import (
@@ -147,14 +147,14 @@ class Storefront:
         await self._producer.publish_tick(topic, Tick(at=at, partitions=partitions))
 
     async def identify(self, households: Iterable[str], at: datetime) -> None:
-        await self._producer.publish(
-            topics.STOREFRONT_IDENTITIES, [(each, encode(_identified(each, at))) for each in households]
-        )
+        await self.tell(topics.STOREFRONT_IDENTITIES, [(each, _identified(each, at)) for each in households])
 
     async def sell(self, baskets: Iterable[Basket]) -> None:
-        await self._producer.publish(
-            topics.STOREFRONT_ORDERS, [(basket.household_id, encode(_paid(basket))) for basket in baskets]
-        )
+        await self.tell(topics.STOREFRONT_ORDERS, [(basket.household_id, _paid(basket)) for basket in baskets])
+
+    async def tell(self, topic: str, events: Iterable[tuple[str, Event]]) -> None:
+        """`(key, event)` pairs; returns when the broker has acknowledged them."""
+        await self._producer.publish(topic, [(key, encode(event)) for key, event in events])
 
 
 def _identified(household: str, at: datetime) -> StorefrontCustomerIdentified:

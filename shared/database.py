@@ -90,6 +90,16 @@ async def execute(session: Session, sql: str, *args: Any) -> int:
     return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
 
+@asynccontextmanager
+async def savepoint(session: Session) -> AsyncGenerator[None]:
+    """What is done in the block is undone when it raises; the transaction around it lives on.
+
+    Not `session.begin_nested()`: SQLAlchemy sends SAVEPOINT with its next own statement, and that may never come.
+    """
+    async with session.info["driver"].transaction():
+        yield
+
+
 async def lock_session(connection: Any, number: int) -> None:
     """Waits until this session holds the advisory lock; it does until it ends."""
     await connection.execute("SELECT pg_advisory_lock($1)", number)

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 # No 0 O 1 I L U: nobody misreads a code, and no code spells a word by accident with U.
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -55,6 +57,16 @@ def _check(digits: list[int]) -> int:
     return sum(weight * digit for weight, digit in zip(_WEIGHTS * 2, digits, strict=False)) % len(_CODE_ALPHABET)
 
 
+def new_id(info: Mapping[str, Any], prefix: str) -> str:
+    """The id of what somebody makes over HTTP: derived from their Idempotency-Key (`session.info`), else drawn.
+
+    So the same request makes the same thing, even when the answer to the first one was lost with a database.
+    """
+    request: str | None = info.get("idempotency")
+    ids: Ids = info["ids"]
+    return ids.derive(prefix, "request", request) if request else draw(prefix)
+
+
 def draw(prefix: str) -> str:
-    """A random id, for what has no natural key: a person asked for it over HTTP."""
+    """A random id, for what has no natural key."""
     return f"{prefix}_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(24))

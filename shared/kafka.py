@@ -1,7 +1,7 @@
 """The only file that knows aiokafka: a producer, a consumer whose position is ours, and topics."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
@@ -90,7 +90,7 @@ class Producer:
         body = encode_tick(topic, tick.at, tick.partitions)
         await self._until_acknowledged(topic, [(None, body, number) for number in range(tick.partitions)])
 
-    async def _until_acknowledged(self, topic: str, messages: list[tuple[bytes | None, bytes, int | None]]) -> None:
+    async def _until_acknowledged(self, topic: str, messages: Sequence[tuple[bytes | None, bytes, int | None]]) -> None:
         while True:
             client = self.client
             try:
@@ -149,6 +149,7 @@ class Consumer(ConsumerRebalanceListener):
     def __init__(self, bootstrap: str, group: str, wanted: Iterable[str], assignee: Assignee) -> None:
         self._topics = list(wanted)
         self._assignee = assignee
+        self._failure: Exception | None = None
         self._client: Any = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
@@ -173,7 +174,11 @@ class Consumer(ConsumerRebalanceListener):
         await self._assignee.revoked()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        await self._assignee.assigned(sorted((part.topic, part.partition) for part in assigned))
+        try:
+            await self._assignee.assigned(sorted((part.topic, part.partition) for part in assigned))
+        except Exception as error:
+            # aiokafka would log it and go on reading from wherever; `poll` says it to whoever reads.
+            self._failure = error
 
     def assignment(self) -> list[Partition]:
         return sorted((part.topic, part.partition) for part in self._client.assignment())
@@ -195,7 +200,10 @@ class Consumer(ConsumerRebalanceListener):
         self._client.resume(*(TopicPartition(*partition) for partition in partitions))
 
     async def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
+        """Records by partition; raises what the assignee raised when it was given its partitions."""
         records = await self._client.getmany(timeout_ms=timeout_ms, max_records=10_000)
+        if self._failure is not None:
+            raise self._failure
         return {(part.topic, part.partition): list(found) for part, found in records.items()}
 
     async def show_positions(self, positions: dict[Partition, int]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared import outbox
 from shared.consuming import Consumers
-from shared.database import Database, Session, execute, fetch_one, is_transient
+from shared.database import Database, Session, execute, fetch_one, is_transient, savepoint
 from shared.events import ClockTicked
 from shared.events.codec import Undecodable, decode
 from shared.telemetry import log
@@ -53,7 +53,7 @@ class Retrier:
             event = decode(body)
             if isinstance(event, ClockTicked):
                 return "a tick is never applied late"
-            async with session.begin_nested():
+            async with savepoint(session):
                 await self._consumers.handle(session, [event])
         except Undecodable as error:
             return str(error)

@@ -10,7 +10,7 @@ from shared import failpoints, inbox, outbox
 from shared.buffers import Batch, Buffers, Item, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
-from shared.database import Database, Session, is_transient
+from shared.database import Database, Session, is_transient, savepoint
 from shared.events import short_type
 from shared.inbox import Overtaken, Partition
 from shared.kafka import Consumer, KafkaError
@@ -146,7 +146,7 @@ class Worker:
             return []
         told = len(session.info.get("outbox", []))
         try:
-            async with session.begin_nested():
+            async with savepoint(session):
                 await self._consumers.handle(session, [item.event for item in items if item.event is not None])
             return []
         except Exception as error:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared import outbox
 from shared.clock import wall
-from shared.database import Database, Session, execute, fetch_one, fetch_value
+from shared.database import Database, Session, execute, fetch_one, fetch_value, savepoint
 from shared.errors import Conflict, Invalid, Refusal
 from shared.http import problems
 from shared.http.keys import Caller, Keys, Scope, credential
@@ -104,6 +104,7 @@ async def _once(session: Session, request: Request, key: str, inner: Inner) -> R
         key,
     )
     if stored is None:
+        session.info["idempotency"] = f"{caller.key_id} {key}"
         response = await _answer(session, request, inner)
         await _store(session, caller.key_id, key, asked, response)
         return response
@@ -115,7 +116,7 @@ async def _once(session: Session, request: Request, key: str, inner: Inner) -> R
 
 async def _answer(session: Session, request: Request, inner: Inner) -> Response:
     try:
-        async with session.begin_nested():
+        async with savepoint(session):
             return await inner(request)
     except Refusal as error:
         session.info.pop("outbox", None)

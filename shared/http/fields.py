@@ -46,6 +46,6 @@ def _in_utc(at: datetime) -> datetime:
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_storable)]
 LongText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_storable)]
 Minor = Annotated[int, Field(ge=0, le=2**53 - 1, description="minor units of the currency")]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}\Z")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 # FastAPI hands over parsed JSON, where an instant is still text: strictness is ours to keep here.
 Instant = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written), AfterValidator(_in_utc)]

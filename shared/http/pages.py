@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 import msgspec
@@ -40,14 +41,24 @@ def encode_cursor(values: list[str | int]) -> str:
 
 
 def decode_cursor(cursor: str | None, *types: type) -> list[Any] | None:
-    """The values of a cursor, each of its type; raises Invalid for a cursor that this list did not give."""
+    """The values of a cursor, each of its type; raises Invalid for a cursor that this list did not give.
+
+    Where a datetime is wanted, the list gave its isoformat."""
     if cursor is None:
         return None
     try:
         values = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list[str | int])
+        values = [_instant(value) if kind is datetime else value for value, kind in zip(values, types, strict=True)]
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         values = None
     texts_are_sound = values is not None and not any(isinstance(value, str) and "\x00" in value for value in values)
     if values is None or not texts_are_sound or [type(value) for value in values] != list(types):
         raise Invalid("this cursor was not given by this list", code="cursor-invalid", pointer="/cursor")
     return values
+
+
+def _instant(value: str | int) -> datetime:
+    at = datetime.fromisoformat(str(value))
+    if at.utcoffset() != timedelta(0):
+        raise ValueError("our cursors hold UTC")
+    return at

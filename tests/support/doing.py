@@ -25,20 +25,20 @@ SECRET = "a secret that only tests know"
 IDS = Ids(SECRET)
 
 
-async def apply(database: Database, service: str, consumers: Consumers, events: Sequence[Event]) -> None:
-    """One batch in one transaction."""
+async def apply(database: Database, service: str, consumers: Consumers, events: Sequence[Event], **info: Any) -> None:
+    """One batch in one transaction; `info` is what the service's worker puts into its wiring."""
     async with database.transaction() as session:
-        session.info.update({"service": service, "ids": IDS})
+        session.info.update({"service": service, "ids": IDS, **info})
         await consumers.handle(session, list(events))
         await outbox.flush(session)
 
 
-async def tick(database: Database, service: str, decide: Decide, at: datetime) -> None:
+async def tick(database: Database, service: str, decide: Decide, at: datetime, **info: Any) -> None:
     """The service's clock moves to `at`, in as many transactions as `decide` wants."""
     finished = False
     while not finished:
         async with database.transaction() as session:
-            session.info.update({"service": service, "ids": IDS})
+            session.info.update({"service": service, "ids": IDS, **info})
             previous = await fetch_value(session, "SELECT at FROM clock WHERE one = 1 FOR UPDATE") or BEGINNING
             finished = await decide(session, Now(at=at, previous=previous))
             if finished:

@@ -1,0 +1,45 @@
+"""The business tables of a whole system as plain rows, so that two runs can be compared."""
+
+from typing import Any
+
+from deploy.local.names import SERVICES
+from shared.database import connect
+
+PLUMBING = {"inbox", "outbox", "clock", "parked", "idempotency_keys", "api_keys", "alembic_version"}
+# Versions are a clock of their own machine, and who told a field last of two equal tellings is no fact.
+_VERSIONS = ("version", "campaign_version", "rule_versions", "stage_version")
+
+
+async def snapshot(environment: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:
+    """`service.table` → its rows, sorted; versions and creation instants left out."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for service in SERVICES:
+        connection = await connect(environment[f"COMEBACK_{service.upper()}_DATABASE_URL"])
+        for table, columns in (await _tables(connection)).items():
+            rows = await connection.fetch(f"SELECT {', '.join(columns)} FROM {table}")
+            found[f"{service}.{table}"] = sorted(map(tuple, rows), key=repr)
+        await connection.close()
+    return found
+
+
+async def _tables(connection: Any) -> dict[str, list[str]]:
+    tables: dict[str, list[str]] = {}
+    for row in await connection.fetch(
+        """SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
+           ORDER BY table_name, ordinal_position"""
+    ):
+        if row["table_name"] not in PLUMBING and row["column_name"] not in (*_VERSIONS, "created_at", "updated_at"):
+            tables.setdefault(row["table_name"], []).append(f'"{row["column_name"]}"')
+    return tables
+
+
+def differences(one: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tuple[Any, ...]]]) -> list[str]:
+    """The first row that differs of each table that does."""
+    found: list[str] = []
+    for table in sorted(one.keys() | other.keys()):
+        left, right = one.get(table, []), other.get(table, [])
+        if left != right:
+            lacking = [row for row in left if row not in right][:1]
+            added = [row for row in right if row not in left][:1]
+            found.append(f"{table}: {len(left)} rows against {len(right)}; lacks {lacking}, has instead {added}")
+    return found

@@ -1,0 +1,65 @@
+"""Workers killed at the worst instants while a history goes through them: nothing is lost, nothing is double."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from demo.storefront import SERVICES, Doors
+from deploy.local.stack import Stack
+from tests.flows.conftest import MakeSystem
+from tests.flows.tables import differences, snapshot
+from tests.flows.world import Shop, World
+
+FAILPOINTS = ("in_batch", "after_db_commit", "after_publish", "in_clock")
+
+
+async def play(stack: Stack) -> dict[str, list[tuple[object, ...]]]:
+    environment = stack.environment()
+    await World(Doors.of(environment), Shop(seed=7)).play()
+    return await snapshot(environment)
+
+
+@asynccontextmanager
+async def dying_workers(stack: Stack, deaths: dict[str, int]) -> AsyncIterator[None]:
+    """Every worker is killed at each failpoint in turn, and started again, until the block ends."""
+    dice = random.Random(3)
+    stopping = asyncio.Event()
+
+    def arm(name: str, death: int) -> None:
+        # After two rounds of all failpoints it is left alone, so that the run comes to an end.
+        place = FAILPOINTS[death % len(FAILPOINTS)]
+        os.environ["COMEBACK_FAILPOINT"] = f"{place}:{dice.uniform(0.05, 0.3)}" if death < 2 * len(FAILPOINTS) else ""
+        stack.start(name)
+        os.environ.pop("COMEBACK_FAILPOINT")
+
+    async def watch() -> None:
+        while not stopping.is_set():
+            for name in deaths:
+                if stack.processes.find(name) is None:
+                    deaths[name] += 1
+                    arm(name, deaths[name])
+            await asyncio.sleep(0.1)
+
+    for name in deaths:
+        stack.kill(name)
+    watching = asyncio.create_task(watch())
+    yield
+    stopping.set()
+    await watching
+
+
+async def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(make_system: MakeSystem) -> None:
+    """P1, P5: batch, commit, publication and clock of every consumer cut off, and the tables end the same."""
+    undisturbed = make_system()
+    expected = await play(undisturbed)
+    undisturbed.down()
+    assert expected["coupons.redemptions"]
+    assert expected["targeting.decisions"]
+    disturbed = make_system()
+    deaths = dict.fromkeys((f"{service}-worker" for service in SERVICES), -1)
+    async with dying_workers(disturbed, deaths):
+        found = await play(disturbed)
+    assert all(number >= 4 for number in deaths.values()), f"too few died to prove anything: {deaths}"
+    assert differences(expected, found) == []

@@ -1,0 +1,188 @@
+"""The worker on a real Kafka: everything applied once, poison parked, positions ours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deploy.local.stack import Stack
+from services.profile.consumers import consumers
+from services.profile.timers import on_tick
+from shared import topics
+from shared.buffers import PositionLost
+from shared.clock import BEGINNING
+from shared.database import Database, execute
+from shared.events import Tick
+from shared.events.codec import encode
+from shared.events.storefront import Order, Person, StorefrontOrderCompleted
+from shared.kafka import Producer, create_topics
+from shared.retrying import Retrier
+from shared.worker import Wiring, Worker
+from tests.conftest import FreshDatabase
+from tests.support.doing import IDS, rows
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def order(number: int, total: int = 100, **person: str) -> bytes:
+    """A paid order; without a person it is one that profile refuses."""
+    data = Order(person=Person(**person), shop_id="s", order_id=f"o{number}", total=total, currency="USD")
+    at = T0 + timedelta(minutes=number)
+    return encode(StorefrontOrderCompleted(id=f"e{number}", source="shop", time=at, data=data))
+
+
+@dataclass
+class Running:
+    database: Database
+    producer: Producer
+    wiring: Wiring
+
+    async def send(self, *bodies: bytes, topic: str = topics.STOREFRONT_ORDERS) -> None:
+        await self.producer.publish(topic, [("key", body) for body in bodies])
+
+    async def tick(self, at: datetime) -> None:
+        for topic in topics.STOREFRONT:
+            await self.producer.publish_tick(topic, Tick(at=at, partitions=await self.producer.count_partitions(topic)))
+
+    @asynccontextmanager
+    async def working(self, workers: int = 1) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(Worker(self.wiring).run()) for _ in range(workers)]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until(self, at: datetime) -> None:
+        async with asyncio.timeout(60):
+            while (await rows(self.database, "SELECT at FROM clock"))[0]["at"] < at:
+                await asyncio.sleep(0.05)
+
+    async def orders(self) -> int:
+        return (await rows(self.database, "SELECT coalesce(sum(orders), 0)::int AS n FROM customers"))[0]["n"]
+
+    async def check_positions(self) -> None:
+        """I1"""
+        for row in await rows(self.database, "SELECT * FROM inbox"):
+            assert row["first_offset"] + row["applied"] + row["parked"] + row["ticks"] == row["next_offset"], row
+
+
+@pytest.fixture
+async def running(servers: Stack, fresh_database: FreshDatabase) -> AsyncIterator[Running]:
+    """A database, and topics that begin where the tests before have ended."""
+    bootstrap = servers.environment()["COMEBACK_KAFKA_BOOTSTRAP"]
+    await create_topics(bootstrap, 2)
+    database = await fresh_database("profile")
+    producer = Producer(bootstrap)
+    await producer.start()
+    wiring = Wiring("profile", bootstrap, database, consumers, on_tick, tells=True, info={"ids": IDS})
+    await _begin_at_the_end(database, wiring)
+    yield Running(database, producer, wiring)
+    await producer.stop()
+
+
+async def _begin_at_the_end(database: Database, wiring: Wiring) -> None:
+    worker = Worker(wiring)
+    bounds: dict[Any, Any] = {}
+
+    async def remember(partitions: Any) -> None:
+        bounds.update(await worker._consumer.bounds(partitions))  # pyright: ignore
+
+    worker.assigned = remember  # pyright: ignore
+    task = asyncio.create_task(worker.run())
+    while len(bounds) < 6:
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with database.transaction() as session:
+        for (topic, number), (_, last) in bounds.items():
+            await execute(session, "INSERT INTO inbox VALUES ($1, $2, $3, $3)", topic, number, last)
+
+
+async def test_what_was_told_is_applied_and_the_clock_follows(running: Running) -> None:
+    await running.send(*(order(number, source_id=f"c{number % 3}") for number in range(50)))
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    assert await running.orders() == 50
+    await running.check_positions()
+
+
+async def test_poison_is_parked_with_its_bytes_and_disturbs_nothing_else(running: Running) -> None:
+    """I13, rows 32 and 33 of the fault list"""
+    good = [order(number, source_id="anna") for number in range(20)]
+    refused = order(99)
+    await running.send(*good[:10], b"\xff\x00", refused, *good[10:], b'{"type": "nothing we know"}')
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    assert await running.orders() == 20
+    parked = {row["body"]: row["reason"] for row in await rows(running.database, "SELECT body, reason FROM parked")}
+    assert parked.keys() == {b"\xff\x00", refused, b'{"type": "nothing we know"}'}
+    assert "an order needs a customer" in parked[refused]
+    await running.check_positions()
+
+
+async def test_a_parked_record_is_applied_once_when_it_is_mended_and_retried(running: Running) -> None:
+    """I13"""
+    await running.send(order(1))
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    retrier = Retrier(running.database, consumers, {"service": "profile", "ids": IDS})
+    assert not await retrier.retry_one(), "nobody has asked"
+    async with running.database.transaction() as session:
+        await execute(session, "UPDATE parked SET retry_requested_at = now()")
+    assert await retrier.retry_one()
+    [row] = await rows(running.database, "SELECT attempts, retry_requested_at FROM parked")
+    assert (row["attempts"], row["retry_requested_at"]) == (2, None)
+    async with running.database.transaction() as session:
+        body = order(1, source_id="anna")
+        await execute(session, "UPDATE parked SET retry_requested_at = now(), body = $1", body)
+    assert await retrier.retry_one()
+    assert await running.orders() == 1
+    assert await rows(running.database, "SELECT * FROM parked") == []
+    await running.check_positions()
+
+
+async def test_records_delivered_again_after_a_lost_commit_have_no_second_effect(running: Running) -> None:
+    await running.send(*(order(number, source_id="anna") for number in range(10)))
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    # Whatever Kafka remembers of the group, the position is the database's.
+    async with running.working():
+        await running.send(order(11, source_id="anna"))
+        await running.tick(T0 + timedelta(days=2))
+        await running.until(T0 + timedelta(days=2))
+    assert await running.orders() == 11
+    await running.check_positions()
+
+
+async def test_two_workers_share_the_partitions_and_one_clock(running: Running) -> None:
+    async with running.working(workers=2):
+        for day in range(1, 6):
+            await running.send(*(order(day * 100 + number, source_id=f"c{number}") for number in range(20)))
+            await running.tick(T0 + timedelta(days=day))
+        await running.until(T0 + timedelta(days=5))
+    assert await running.orders() == 100
+    await running.check_positions()
+
+
+async def test_a_stored_position_outside_the_log_stops_the_worker_loudly(running: Running) -> None:
+    async with running.database.transaction() as session:
+        await execute(session, "UPDATE inbox SET next_offset = next_offset + 1000, first_offset = first_offset + 1000")
+    with pytest.raises(PositionLost, match="stored position"):
+        await asyncio.wait_for(Worker(running.wiring).run(), 30)
+
+
+async def test_nothing_is_decided_before_the_first_tick_of_every_partition(running: Running) -> None:
+    await running.send(order(1, source_id="anna"))
+    async with running.working():
+        async with asyncio.timeout(30):
+            while await running.orders() < 1:
+                await asyncio.sleep(0.05)
+    assert (await rows(running.database, "SELECT at FROM clock"))[0]["at"] == BEGINNING
