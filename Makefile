@@ -1,6 +1,6 @@
 # Every intention has one name here. Needs Python 3.11 or newer (`make PYTHON=python3.12 ...`), make and git.
 
-PYTHON ?= python3
+PYTHON ?= $(shell [ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)
 BIN := .venv/bin
 ARGS ?=
 
@@ -12,6 +12,7 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from requirements.lock (a minute the first time, nothing after that)
+	@command -v $(PYTHON) >/dev/null || { echo "comeback: there is no $(PYTHON): install Python 3.11 or newer." >&2; exit 2; }
 	@$(PYTHON) tools/bootstrap.py
 
 demo: setup ## Start everything, replay a year of real orders and compare every figure
@@ -51,6 +52,6 @@ bench: setup ## Measure the replay on this machine
 lock: setup ## Renew requirements.lock and Kafka's jgo.lock.toml after a change of what they lock
 	@$(BIN)/python -m tools.lock
 
-clean: ## Delete .venv, the data of a stopped stack and all caches
+clean: ## Stop everything; delete .venv, data and caches
 	@if [ -x $(BIN)/comeback ]; then $(BIN)/comeback stack reset --yes; fi
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@rm -rf .venv .comeback .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -16,19 +16,22 @@ STAMP = os.path.join(VENV, "installed")
 LOG = os.path.join(VENV, "pip.log")
 NEEDED_GIB = 3
 
-CAUSES = (  # what pip writes when it fails, and what to tell the person
-    ("No space left on device", "The disk is full: free {} GiB and run make again.".format(NEEDED_GIB)),
+DEAD_DOWNLOAD = "A download failed: check the network (or pip's proxy and index settings) and run make again."
+DISK_FULL = "No space left on device"
+CAUSES = (  # what the installer writes when it fails, and what to tell the person
+    ([DISK_FULL], "The disk is full: free {} GiB and run make again.".format(NEEDED_GIB)),
     (
-        "DO NOT MATCH THE HASHES",
+        ["DO NOT MATCH THE HASHES"],
         "A download is not the file that requirements.lock names (broken, or tampered with): "
         "run `pip cache purge` and then make again.",
     ),
+    (["after connection broken", "Could not fetch URL", "(from versions: none)"], DEAD_DOWNLOAD),
     (
-        "No matching distribution",
-        "A package of requirements.lock is not offered for this machine by the package index "
-        "(or the index did not answer): check the network and pip's index, run make again.",
+        ["No matching distribution"],
+        "The package index does not offer a package of requirements.lock for this machine: "
+        "try another Python (`make PYTHON=python3.12 ...`) or another index.",
     ),
-    ("", "A download failed: check the network (or pip's proxy and index settings) and run make again."),
+    ([""], DEAD_DOWNLOAD),
 )
 
 
@@ -94,35 +97,31 @@ def expected_stamp():
 def make_venv():
     """A new one unless the one that is there is of the same interpreter and place, and runs."""
     known = (read(STAMP) or "").split("\n")[1:]
-    if known == expected_stamp().split("\n")[1:] and runs(python(), "-m", "pip", "--version"):
+    if known == expected_stamp().split("\n")[1:] and run(python(), "-m", "pip", "--version") is None:
         return
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
-        fail("`{} -m venv {}` failed; its own words are above.".format(sys.executable, VENV))
+    interpreter = getattr(sys, "_base_executable", sys.executable)  # not the one that --clear deletes
+    explain(run(interpreter, "-m", "venv", "--clear", VENV))
 
 
 def install():
     sys.stderr.write("Installing what requirements.lock names (a minute the first time) ...\n")
-    command = [
-        python(),
-        "-m",
-        "pip",
-        "install",
-        "--require-hashes",
-        "--only-binary",
-        ":all:",
-        "--progress-bar",
-        "off",
-        "--disable-pip-version-check",
-        "--no-input",
-        "-r",
-        LOCK,
-    ]
-    with open(LOG, "w") as log:
-        code = subprocess.call(command, stdout=log, stderr=subprocess.STDOUT)
-    if code != 0:
-        said = read(LOG) or ""
-        sentence = next(answer for words, answer in CAUSES if words in said)
-        fail("{} pip's own words: {}".format(sentence, LOG))
+    options = "--require-hashes --only-binary :all: --progress-bar off --disable-pip-version-check --no-input"
+    explain(run(python(), "-m", "pip", "install", "-r", LOCK, *options.split()))
+
+
+def explain(said):
+    """Nothing if nothing went wrong; else one sentence, and the program's own words in a file."""
+    if said is None:
+        return
+    if shutil.disk_usage(ROOT).free < 50 * 1024**2:
+        said += "\n" + DISK_FULL  # venv hides why it failed
+    sentence = next(answer for words, answer in CAUSES if any(word in said for word in words))
+    try:
+        write(LOG, said)
+        sentence += " The installer's own words: " + LOG
+    except OSError:
+        pass  # the disk is full, which is what the sentence says
+    fail(sentence)
 
 
 def write_command():
@@ -139,11 +138,15 @@ def python():
     return os.path.join(VENV, "bin", "python")
 
 
-def runs(*command):
+def run(*command):
+    """None when it went well, else what it said."""
     try:
-        return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
-    except OSError:
-        return False
+        subprocess.check_output(command, stderr=subprocess.STDOUT)
+    except subprocess.CalledProcessError as error:
+        return error.output.decode(errors="replace")
+    except OSError as error:
+        return str(error)
+    return None
 
 
 def read(path):

@@ -9,7 +9,7 @@ from deploy.local.errors import StackError
 from deploy.local.names import SERVICES
 
 NOT_YET = (asyncpg.CannotConnectNowError, OSError)  # recovering after kill -9
-PATIENCE = 30.0
+PATIENCE = 15.0
 
 
 async def ensure(admin_url: str, passwords: dict[str, str]) -> None:

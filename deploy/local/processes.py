@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from deploy.local.errors import StackError
 from deploy.local.state import ROOT, Home
 
 LOG_LIMIT = 20 * 1024 * 1024
+# Waits for the word before it becomes the program: a process whose record could not be written never comes to be,
+# even if whoever starts it is killed at the worst instant.
+GATE = ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate"]
 _children: dict[int, subprocess.Popen[Any]] = {}  # ours to reap, when the caller outlives them (tests)
 
 
@@ -72,20 +75,19 @@ class Processes:
         _turn_over(log)
         with log.open("ab") as output:
             child = subprocess.Popen(
-                command.argv,
+                [*GATE, *command.argv],
                 cwd=ROOT,
                 env={**os.environ, **command.environment},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 **unprivileged.as_user(command.user),
             )
         _children[child.pid] = child
-        birth = _birth(psutil.Process(child.pid))
-        path = self._path(command.name)
-        path.with_suffix(".new").write_text(json.dumps([child.pid, birth, command.digest]))
-        path.with_suffix(".new").replace(path)
+        self._write_record(command.name, Record(child.pid, _birth(psutil.Process(child.pid)), command.digest))
+        with contextlib.suppress(BrokenPipeError), child.stdin as gate:  # type: ignore[union-attr]  # it is a PIPE
+            gate.write(b"go\n")
 
     def stop(self, commands: list[Command]) -> None:
         """All of them at once: asked first, and killed when the limit has passed."""
@@ -102,9 +104,11 @@ class Processes:
     def wait_until(self, name: str, ready: Callable[[], bool], limit: float) -> None:
         """Until `ready` says so; a process that ends before that is an error which names its log."""
         end = time.monotonic() + limit
-        while not ready():
+        while True:
             if self.find(name) is None:
                 raise StackError(f"{name} stopped while starting: {self._last_words(name)}")
+            if ready():
+                return
             if time.monotonic() > end:
                 raise StackError(f"{name} was not ready within {limit:.0f} s: {self._last_words(name)}")
             time.sleep(0.05)
@@ -129,6 +133,11 @@ class Processes:
             return Record(*json.loads(self._path(name).read_text()))
         except (OSError, ValueError, TypeError):
             return None
+
+    def _write_record(self, name: str, record: Record) -> None:
+        draft = self._path(name).with_suffix(".new")
+        draft.write_text(json.dumps(astuple(record)))
+        draft.replace(self._path(name))
 
     def _path(self, name: str) -> Path:
         return self.home.run / f"{name}.json"

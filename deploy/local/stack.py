@@ -102,7 +102,7 @@ class Stack:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def status(self) -> list[ProcessStatus]:
-        state = self.home.load() or starting.first_state(free=False)
+        state = starting.complete(self.home.load(), free=False)
         return [self._status(name, state) for name in self._own_processes(state)]
 
     @property
@@ -114,7 +114,7 @@ class Stack:
         return self._addresses(self._known_state()).environment()
 
     def _prepare(self, clock: Clock | None, names: list[str]) -> Starter:
-        state = self.home.load() or starting.first_state(self._free_ports)
+        state = starting.complete(self.home.load(), self._free_ports)
         state.clock = clock or state.clock
         own = [name for name in self._own_processes(state) if name in names]
         starting.settle_ports(state, self.processes, own, self._free_ports)

@@ -14,10 +14,12 @@ from deploy.local.processes import Processes
 from deploy.local.state import Home, State
 
 
-def first_state(free: bool) -> State:
-    if free:
-        return State(ports=dict(zip(PORTS, ports.choose_free(len(PORTS)), strict=True)))
-    return State(ports=dict(PORTS))
+def complete(state: State | None, free: bool) -> State:
+    """A state with all ports: those it has had before, else the usual ones, or any free ones."""
+    state = state or State()
+    usual = dict(zip(PORTS, ports.choose_free(len(PORTS)), strict=True)) if free and not state.ports else PORTS
+    state.ports = {**usual, **state.ports}
+    return state
 
 
 def settle_ports(state: State, processes: Processes, names: list[str], free: bool) -> None:

@@ -106,6 +106,7 @@ class Home:
             return None
 
     def save(self, state: State) -> None:
+        self.make()
         _write_private(self.state_file, json.dumps(asdict(state), indent=2) + "\n")
         _write_private(self.folder / "secret", state.secret + "\n")
 
