@@ -7,6 +7,7 @@ import typer
 
 from deploy.local.errors import StackError
 from tools import events, stack
+from tools.demo import demo
 from tools.output import complain
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.add_typer(events.app, name="events")
+app.command("demo")(demo)
 
 
 def run() -> None:

@@ -33,6 +33,7 @@ def main() -> None:
         ),
         topic=topics.PROFILE,
         extra=tick if settings.clock == "wall" else None,
+        failpoint=settings.failpoint,
     )
 
 

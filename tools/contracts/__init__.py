@@ -1,0 +1,57 @@
+"""`comeback contracts`: writes what is generated from the code to docs/contracts, or says what there is stale."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.state import ROOT
+from tools.output import complain, out
+
+FOLDER = ROOT / "docs" / "contracts"
+
+
+def contracts(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if anything is stale.")] = False,
+) -> None:
+    """Write docs/contracts: events, topics, HTTP APIs and the map, as the code has them."""
+    # Only here: it loads all five services, which takes seconds, and no other command needs them.
+    from tools.contracts.documents import documents  # noqa: PLC0415
+
+    wanted = documents()
+    found = stale(FOLDER, wanted)
+    if not found:
+        out.print(f"{len(wanted)} files in docs/contracts are as the code has them.")
+        return
+    if check:
+        for name, what in found.items():
+            complain(f"docs/contracts/{name} {what}: run `comeback contracts`.")
+        raise typer.Exit(1)
+    write(FOLDER, wanted)
+    for name in found:
+        out.print(f"docs/contracts/{name}")
+
+
+def stale(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
+    """What is wrong with each file that is not as wanted."""
+    there = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    found: dict[str, str] = {}
+    for name in sorted({*wanted, *there}):
+        if name not in there:
+            found[name] = "is missing"
+        elif name not in wanted:
+            found[name] = "is left over"
+        elif there[name].read_text() != wanted[name]:
+            found[name] = "differs from the code"
+    return found
+
+
+def write(folder: Path, wanted: dict[str, str]) -> None:
+    """The folder holds what is wanted, and nothing else."""
+    for name in stale(folder, wanted):
+        path = folder / name
+        if name in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[name])
+        else:
+            path.unlink()

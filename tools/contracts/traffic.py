@@ -1,0 +1,59 @@
+"""Which event travels on which topic, who sends it and who hears it: read from the contracts and the consumers."""
+
+import importlib
+from collections.abc import Iterable
+
+from deploy.local.names import SERVICES
+from shared import topics
+from shared.consuming import Consumers
+from shared.events import ClockTicked, Event, producer_of, short_type
+from shared.events.codec import EVENTS
+
+_OF_STOREFRONT = {
+    "storefront-order": topics.STOREFRONT_ORDERS,
+    "storefront-visit": topics.STOREFRONT_VISITS,
+    "storefront-customer": topics.STOREFRONT_IDENTITIES,
+}
+
+
+def topic_of(event: type[Event]) -> str:
+    """Where an event that is no tick travels: on its producer's topic."""
+    producer = producer_of(event)
+    return _OF_STOREFRONT[short_type(event).split(".")[0]] if producer == "storefront" else f"{producer}-events"
+
+
+def carried(topic: str) -> list[type[Event]]:
+    """What travels on a topic; the tick does on each."""
+    return [*(event for event in EVENTS if event is not ClockTicked and topic_of(event) == topic), ClockTicked]
+
+
+def senders(topic: str) -> list[str]:
+    """Who writes to a topic. Profile passes on what storefronts send over HTTP, and ticks."""
+    return ["storefront", "profile"] if topic in topics.STOREFRONT else [topic.removesuffix("-events")]
+
+
+def sent(sender: str, topic: str) -> list[type[Event]]:
+    return [event for event in carried(topic) if not (sender == "storefront" and event is ClockTicked)]
+
+
+def consumers_of(service: str) -> Consumers:
+    return importlib.import_module(f"services.{service}.consumers").consumers
+
+
+def heard(service: str, topic: str) -> list[type[Event]]:
+    """What a service takes from a topic; nothing from one that it does not listen to."""
+    consumers = consumers_of(service)
+    if topic not in [*consumers.clocked, *consumers.unclocked]:
+        return []
+    wanted = {*consumers.events, *([ClockTicked] if topic in consumers.clocked else [])}
+    return [event for event in carried(topic) if event in wanted]
+
+
+def hearers(event: type[Event], among: Iterable[str] = topics.ALL) -> list[str]:
+    return [service for service in SERVICES if any(event in heard(service, topic) for topic in among)]
+
+
+def deaf(service: str) -> list[type[Event]]:
+    """What a service has a handler for and will never get, because it does not listen to the topic."""
+    found = {event for topic in topics.ALL for event in heard(service, topic)}
+    return [event for event in consumers_of(service).events if event not in found]
