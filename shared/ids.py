@@ -1,5 +1,6 @@
 """Ids are derived, not drawn: the same natural key gives the same id, so creating twice is creating once."""
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -10,6 +11,7 @@ from typing import Any
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WEIGHTS = (1, 7, 11, 13, 17, 19, 23, 29)
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_ID = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ID_ALPHABET)
 
 
 class Ids:
@@ -25,8 +27,8 @@ class Ids:
 
     def derive(self, prefix: str, *parts: str) -> str:
         """`prefix_` and 24 characters (120 bits) of the natural key `parts`."""
-        number = int.from_bytes(self._digest((prefix, *parts), 15), "big")
-        return prefix + "_" + "".join(_ID_ALPHABET[(number >> shift) & 31] for shift in range(115, -1, -5))
+        text = base64.b32encode(self._digest((prefix, *parts), 15)).decode()
+        return f"{prefix}_{text.translate(_TO_ID)}"
 
     def share(self, *parts: str) -> float:
         """A stable number in [0, 1) for the natural key: who is held out."""

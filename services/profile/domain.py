@@ -1,6 +1,6 @@
 """Profile's rules: who somebody is, and what an order amounts to. Pure; domain rows DP2, DP6 and section 15."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -56,7 +56,7 @@ class Told:
     cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Order:
     """All that the events of one order say together; the same whatever order they came in."""
 
@@ -99,26 +99,18 @@ class Order:
         return (self.total or 0) - self.refunded if self.counted else 0
 
 
-def merge(order: Order, told: Told) -> Order:
-    """The order after one more event; repeats change nothing."""
-    merged = order
+def merge(order: Order, told: Told) -> None:
+    """One more event goes into the order; repeats change nothing."""
     later = order.told_at is None or (told.at, told.event_id) > (order.told_at, order.told_by)
     if told.total is not None and later:
-        merged = replace(
-            merged,
-            customer_id=told.customer_id,
-            told_at=told.at,
-            told_by=told.event_id,
-            total=told.total,
-            currency=told.currency,
-            coupons=told.coupons,
-            channel=told.channel,
-        )
+        order.customer_id = told.customer_id
+        order.told_at, order.told_by = told.at, told.event_id
+        order.total, order.currency = told.total, told.currency
+        order.coupons, order.channel = told.coupons, told.channel
     if told.paid:
-        merged = replace(merged, paid_at=_earlier(order.paid_at, told.at))
+        order.paid_at = _earlier(order.paid_at, told.at)
     if told.cancelled:
-        merged = replace(merged, cancelled_at=_earlier(order.cancelled_at, told.at))
-    return merged
+        order.cancelled_at = _earlier(order.cancelled_at, told.at)
 
 
 def _earlier(one: datetime | None, other: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Profile's SQL. Set-based: a batch is a handful of statements, sorted by key so that two workers never deadlock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,20 +26,11 @@ class Refund:
     refunded_at: datetime
 
 
-async def lock_orders(session: Session, blanks: Iterable[Order]) -> dict[str, Order]:
-    """The orders named by `blanks`, locked; those that did not exist begin as given."""
-    rows = sorted({order.order_key: order for order in blanks}.values(), key=lambda order: order.order_key)
-    keys = [order.order_key for order in rows]
-    await execute(
-        session,
-        """INSERT INTO orders (order_key, shop_id, order_id, customer_id)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING""",
-        keys,
-        [order.shop_id for order in rows],
-        [order.order_id for order in rows],
-        [order.customer_id for order in rows],
+async def lock_orders(session: Session, order_keys: list[str]) -> dict[str, Order]:
+    """Those of the orders that are known, locked in the order of their keys."""
+    found = await fetch(
+        session, "SELECT * FROM orders WHERE order_key = ANY($1) ORDER BY order_key FOR UPDATE", order_keys
     )
-    found = await fetch(session, "SELECT * FROM orders WHERE order_key = ANY($1) ORDER BY order_key FOR UPDATE", keys)
     return {row["order_key"]: order_of(row) for row in found}
 
 
@@ -64,27 +55,34 @@ def order_of(row: Any) -> Order:
     )
 
 
-async def update_orders(session: Session, orders: Sequence[Order]) -> None:
-    await execute(
-        session,
-        """UPDATE orders SET customer_id = o.customer_id, version = o.version, told_at = o.told_at, told_by = o.told_by,
-                  total = o.total, currency = o.currency, coupons = string_to_array(o.coupons, chr(31)),
-                  channel = o.channel, paid_at = o.paid_at, cancelled_at = o.cancelled_at, refunds = o.refunds,
-                  refund_total = o.refund_total, refunds_all = o.refunds_all, counted = o.counted
-           FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $6::bigint[], $7::text[],
-                       $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::int[], $13::bigint[],
-                       $14::bool[], $15::bool[])
-                AS o(order_key, customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at,
-                     cancelled_at, refunds, refund_total, refunds_all, counted)
-           WHERE orders.order_key = o.order_key""",
+_COLUMNS = """customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at, cancelled_at, refunds,
+              refund_total, refunds_all, counted"""
+# unnest flattens arrays of arrays, so a row's codes travel as one text.
+_ROWS = """SELECT order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency,
+                  string_to_array(coupons, chr(31)) AS coupons, channel, paid_at, cancelled_at, refunds, refund_total,
+                  refunds_all, counted
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[],
+                       $8::bigint[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
+                       $14::int[], $15::bigint[], $16::bool[], $17::bool[])
+                AS o(order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency, coupons,
+                     channel, paid_at, cancelled_at, refunds, refund_total, refunds_all, counted)"""
+_ADD_ORDERS = f"""INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS}
+                  ON CONFLICT DO NOTHING RETURNING order_key"""
+_SET = ", ".join(f"{name.strip()} = o.{name.strip()}" for name in _COLUMNS.split(","))
+_UPDATE_ORDERS = f"""UPDATE orders SET {_SET} FROM ({_ROWS}) AS o WHERE orders.order_key = o.order_key"""
+
+
+def _columns(orders: Sequence[Order]) -> list[list[Any]]:
+    return [
         [order.order_key for order in orders],
+        [order.shop_id for order in orders],
+        [order.order_id for order in orders],
         [order.customer_id for order in orders],
         [order.version for order in orders],
         [order.told_at for order in orders],
         [order.told_by for order in orders],
         [order.total for order in orders],
         [order.currency for order in orders],
-        # unnest flattens arrays of arrays, so a row's codes travel as one text.
         ["\x1f".join(order.coupons) for order in orders],
         [order.channel for order in orders],
         [order.paid_at for order in orders],
@@ -93,7 +91,16 @@ async def update_orders(session: Session, orders: Sequence[Order]) -> None:
         [order.refund_total for order in orders],
         [order.refunds_all for order in orders],
         [order.counted for order in orders],
-    )
+    ]
+
+
+async def add_orders(session: Session, orders: Sequence[Order]) -> set[str]:
+    """Inserts orders, sorted by key, that nobody knows yet; the keys of those that were inserted."""
+    return {row["order_key"] for row in await fetch(session, _ADD_ORDERS, *_columns(orders))}
+
+
+async def update_orders(session: Session, orders: Sequence[Order]) -> None:
+    await execute(session, _UPDATE_ORDERS, *_columns(orders))
 
 
 async def add_refunds(session: Session, refunds: Sequence[Refund]) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from shared import migrations
 from shared.database import Database, fetch_value
-from shared.http import problems
+from shared.http import documents, problems
 from shared.http.door import Door, SessionOf, access, router
 from shared.http.keys import Keys
 from shared.http.middleware import Requests
@@ -76,6 +76,7 @@ def create_app(
         app.include_router(each)
     _add_health(app, service, database, producer)
     problems.install(app)
+    documents.complete(app)
     app.add_middleware(Requests, default=_BODY_LIMIT, limits=body_limits or {})
     return app
 

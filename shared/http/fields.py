@@ -37,10 +37,10 @@ def _written(value: Any) -> Any:
 
 
 def _in_utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("this instant lies outside the years 1 to 9999") from error
+    # At the ends of the calendar a zone would lead out of it, and the driver takes them for infinite.
+    if not 1 < at.year < 9999:
+        raise ValueError("this instant lies outside the years 2 to 9998")
+    return at.astimezone(UTC)
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_storable)]

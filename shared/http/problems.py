@@ -37,7 +37,11 @@ def of_refusal(request: Request, error: Refusal) -> Response:
 def of_validation(request: Request, error: RequestValidationError) -> Response:
     """Each field that breaks a rule, by JSON pointer."""
     found = [
-        {"pointer": _pointer(each["loc"]), "code": str(each["type"]).replace("_", "-"), "detail": str(each["msg"])}
+        {
+            "pointer": _pointer(each, error.body),
+            "code": str(each["type"]).replace("_", "-"),
+            "detail": str(each["msg"]),
+        }
         for each in error.errors()
     ]
     if any(each["code"] == "json-invalid" for each in found):
@@ -58,9 +62,23 @@ def of_failure(request: Request, error: Exception) -> Response:
     return respond(request, 500, "internal", "something broke here; the log has it under this request_id")
 
 
-def _pointer(location: tuple[Any, ...]) -> str:
+def _pointer(found: dict[str, Any], body: Any) -> str:
     # The first part says where: body, query, path or header. A pointer starts below it.
-    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+    parts: list[str] = []
+    location = found["loc"][1:]
+    for place, part in enumerate(location, 1):
+        if isinstance(body, dict) and part not in body and not (found["type"] == "missing" and place == len(location)):
+            continue  # pydantic's name for a member of a union: no field has it
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+        body = _below(body, part)
+    return "/" + "/".join(parts)
+
+
+def _below(value: Any, part: Any) -> Any:
+    try:
+        return value[part]
+    except (LookupError, TypeError):
+        return None
 
 
 def of_http(request: Request, error: HTTPException) -> Response:

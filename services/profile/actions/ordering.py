@@ -1,7 +1,7 @@
 """Orders: placed, paid, changed, refunded, cancelled, in whatever order we hear of it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from copy import copy
 
 from services.profile import repository
 from services.profile.actions.changes import change_of, customer_of
@@ -74,13 +74,14 @@ async def refund_orders(session: Session, events: Sequence[StorefrontOrderRefund
         key = _order_key(session, data.shop_id, data.order_id)
         blanks[key] = Order(key, data.shop_id, data.order_id, _customer(session, data.person))
         refunds.append(Refund(key, data.refund_id, data.amount, event.time))
-    before = await repository.lock_orders(session, blanks.values())
+    # Locked before the sums are read, so that two workers with refunds of one order add up to both.
+    await repository.add_orders(session, sorted(blanks.values(), key=lambda order: order.order_key))
+    before = await repository.lock_orders(session, sorted(blanks))
     await repository.add_refunds(session, refunds)
     sums = await repository.get_refund_sums(session, sorted(before))
 
-    def refund(order: Order) -> Order:
-        count, total, rest = sums[order.order_key]
-        return replace(order, refunds=count, refund_total=total, refunds_all=rest)
+    def refund(order: Order) -> None:
+        order.refunds, order.refund_total, order.refunds_all = sums[order.order_key]
 
     await _save(session, before, refund, OrderRefunded)
 
@@ -89,32 +90,58 @@ async def _merge(session: Session, told: Iterable[Told], fact: Fact) -> None:
     by_order: dict[str, list[Told]] = {}
     for each in told:
         by_order.setdefault(each.order_key, []).append(each)
-    blanks = [
-        Order(first.order_key, first.shop_id, first.order_id, first.customer_id) for first, *_ in by_order.values()
-    ]
-    before = await repository.lock_orders(session, blanks)
 
-    def merge_all(order: Order) -> Order:
+    def merge_all(order: Order) -> None:
         for each in by_order[order.order_key]:
-            order = merge(order, each)
-        return order
+            merge(order, each)
 
-    await _save(session, before, merge_all, fact)
+    pending = sorted(by_order)
+    while pending:
+        before = await repository.lock_orders(session, pending)
+        await _save(session, before, merge_all, fact)
+        new = [_blank(by_order[key][0]) for key in pending if key not in before]
+        # What another worker has added in between is there now: locked and changed like any other.
+        pending = await _add(session, new, merge_all, fact)
 
 
-async def _save(session: Session, before: dict[str, Order], change: Callable[[Order], Order], fact: Fact) -> None:
+def _blank(told: Told) -> Order:
+    return Order(told.order_key, told.shop_id, told.order_id, told.customer_id)
+
+
+async def _add(session: Session, new: list[Order], change: Callable[[Order], None], fact: Fact) -> list[str]:
+    """Stores, counts and tells orders that nobody had heard of; the keys of those that somebody had after all."""
+    if not new:
+        return []
+    now = wall_micros()
+    for order in new:
+        change(order)
+        order.version = now
+    added = await repository.add_orders(session, new)
+    stored = [order for order in new if order.order_key in added]
+    for order in stored:
+        change_of(session, order.customer_id).add_order(order, +1)
+    _tell(session, stored, fact)
+    return [order.order_key for order in new if order.order_key not in added]
+
+
+def _tell(session: Session, orders: list[Order], fact: Fact) -> None:
+    outbox.emit(session, [(order.customer_id, _fact(order, fact)) for order in orders if order.known])
+
+
+async def _save(session: Session, before: dict[str, Order], change: Callable[[Order], None], fact: Fact) -> None:
     """Stores the orders that `change` changed, counts them in and their former selves out, and tells the paid ones."""
     now = wall_micros()
     changed: list[Order] = []
     for order in before.values():
-        after = change(order)
+        after = copy(order)
+        change(after)
         if after != order:
-            after = replace(after, version=max(order.version + 1, now))
+            after.version = max(order.version + 1, now)
             _recount(session, order, after)
             changed.append(after)
     if changed:
         await repository.update_orders(session, changed)
-    outbox.emit(session, [(order.customer_id, _fact(order, fact)) for order in changed if order.known])
+    _tell(session, changed, fact)
 
 
 def _recount(session: Session, before: Order, after: Order) -> None:

@@ -1,0 +1,1 @@
+"""coupons: what a coupon is worth, who was given one, and what it was used for."""

@@ -1,0 +1,58 @@
+"""Coupons' rules. Pure: no I/O, no framework, and every instant is a parameter."""
+
+from services.coupons.domain.issuing import TREATED, Answer, Customer, Decision, Limits, Outcome, Stock, answer
+from services.coupons.domain.redeeming import (
+    Coupon,
+    Redemption,
+    Status,
+    Use,
+    Validation,
+    check_owner,
+    check_use,
+    discount_of,
+    normalise,
+)
+from services.coupons.domain.templates import (
+    Definition,
+    Discount,
+    DiscountType,
+    Split,
+    Template,
+    Validity,
+    ValidityType,
+    check_definition,
+    discount_on,
+    is_claimable,
+    use_window,
+)
+
+__all__ = [
+    "TREATED",
+    "Answer",
+    "Coupon",
+    "Customer",
+    "Decision",
+    "Definition",
+    "Discount",
+    "DiscountType",
+    "Limits",
+    "Outcome",
+    "Redemption",
+    "Split",
+    "Status",
+    "Stock",
+    "Template",
+    "Use",
+    "Validation",
+    "Validity",
+    "ValidityType",
+    "answer",
+    "check_definition",
+    "check_owner",
+    "check_use",
+    "discount_of",
+    "discount_on",
+    "is_claimable",
+    "normalise",
+    "use_window",
+]

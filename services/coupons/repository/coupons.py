@@ -1,0 +1,140 @@
+"""Issued coupons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from services.coupons.domain import Coupon, Status
+from services.coupons.errors import CouponNotFound
+from services.coupons.repository.templates import definition_of
+from shared.database import ReadSession, Session, execute, fetch, fetch_one
+
+# Instants compared, never a status that somebody sets; $1 is now.
+_SHOWN = """
+SELECT * FROM (
+    SELECT c.*, v.definition,
+           CASE WHEN c.uses IS NOT NULL AND c.used >= c.uses THEN 'used_up' WHEN $1 >= c.valid_until THEN 'expired'
+                WHEN $1 < c.valid_from THEN 'not_active_yet' ELSE 'usable' END AS status
+    FROM coupons AS c JOIN template_versions AS v ON v.template_id = c.template_id AND v.version = c.template_version
+) AS shown
+"""
+
+
+_SAME = tuple(field.name for field in fields(Coupon) if field.name != "definition")
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A coupon that nobody else can use until this transaction ends; whether it was used up when we asked for it."""
+
+    coupon: Coupon
+    was_used_up: bool
+
+
+def _coupon(row: Any) -> Coupon:
+    return Coupon(**{name: row[name] for name in _SAME}, definition=definition_of(row["definition"]))
+
+
+async def add_coupons(session: Session, coupons: Sequence[Coupon]) -> None:
+    rows = sorted(coupons, key=lambda coupon: coupon.coupon_id)
+    await execute(
+        session,
+        """INSERT INTO coupons (coupon_id, code, decision_id, campaign_id, customer_id, template_id, template_version,
+                  kind, channel, issued_at, valid_from, valid_until, uses)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
+                                $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+                                $13::bigint[])""",
+        [coupon.coupon_id for coupon in rows],
+        [coupon.code for coupon in rows],
+        [coupon.decision_id for coupon in rows],
+        [coupon.campaign_id for coupon in rows],
+        [coupon.customer_id for coupon in rows],
+        [coupon.template_id for coupon in rows],
+        [coupon.template_version for coupon in rows],
+        [coupon.kind for coupon in rows],
+        [coupon.channel for coupon in rows],
+        [coupon.issued_at for coupon in rows],
+        [coupon.valid_from for coupon in rows],
+        [coupon.valid_until for coupon in rows],
+        [coupon.uses for coupon in rows],
+    )
+
+
+async def get_coupon(session: ReadSession, code: str, now: datetime) -> tuple[Coupon, Status]:
+    """A coupon, and what it is now; raises CouponNotFound."""
+    row = await fetch_one(session, f"{_SHOWN} WHERE code = $2", now, code)
+    if row is None:
+        raise CouponNotFound(f"there is no coupon with the code {code}", pointer="/code")
+    return _coupon(row), Status(row["status"])
+
+
+async def list_coupons(
+    session: ReadSession,
+    customer_id: str,
+    status: str | None,
+    now: datetime,
+    after: list[Any] | None,
+    limit: int,
+) -> list[tuple[Coupon, Status]]:
+    """A customer's coupons, and what each is now; the earliest issued first."""
+    issued_at, coupon_id = after or (None, None)
+    rows = await fetch(
+        session,
+        f"""{_SHOWN} WHERE customer_id = $2 AND ($3::text IS NULL OR status = $3)
+              AND ($4::timestamptz IS NULL OR (issued_at, coupon_id) > ($4, $5))
+            ORDER BY issued_at, coupon_id LIMIT $6""",
+        now,
+        customer_id,
+        status,
+        issued_at,
+        coupon_id,
+        limit,
+    )
+    return [(_coupon(row), Status(row["status"])) for row in rows]
+
+
+async def lock_coupon(session: Session, code: str) -> Locked:
+    """The coupon, locked; raises CouponNotFound."""
+    # `seen` keeps the row as it was when the statement began, `c` is read again after waiting for the lock.
+    row = await fetch_one(
+        session,
+        """WITH seen AS MATERIALIZED (SELECT coupon_id, used FROM coupons WHERE code = $1)
+           SELECT c.*, v.definition, coalesce(seen.used >= c.uses, false) AS was_used_up
+           FROM seen JOIN coupons AS c USING (coupon_id)
+                JOIN template_versions AS v ON v.template_id = c.template_id AND v.version = c.template_version
+           FOR UPDATE OF c""",
+        code,
+    )
+    if row is None:
+        raise CouponNotFound(f"there is no coupon with the code {code}", pointer="/code")
+    return Locked(_coupon(row), row["was_used_up"])
+
+
+async def lock_coupons(session: Session, codes: list[str]) -> dict[str, Coupon]:
+    """By code: those of the coupons that exist, locked."""
+    rows = await fetch(
+        session,
+        """SELECT c.*, v.definition
+           FROM coupons AS c JOIN template_versions AS v
+                ON v.template_id = c.template_id AND v.version = c.template_version
+           WHERE c.code = ANY($1) ORDER BY c.coupon_id FOR UPDATE OF c""",
+        codes,
+    )
+    return {row["code"]: _coupon(row) for row in rows}
+
+
+async def expire_coupons(session: Session, at: datetime, limit: int) -> list[Any]:
+    """Marks the coupons whose validity has ended and was not told, the first to end first; their rows."""
+    return await fetch(
+        session,
+        """WITH ended AS (
+               SELECT coupon_id FROM coupons WHERE NOT expiry_told AND valid_until <= $1
+               ORDER BY valid_until, coupon_id LIMIT $2
+           ), told AS (
+               UPDATE coupons AS c SET expiry_told = true FROM ended WHERE c.coupon_id = ended.coupon_id RETURNING c.*
+           )
+           SELECT * FROM told ORDER BY valid_until, coupon_id""",
+        at,
+        limit,
+    )

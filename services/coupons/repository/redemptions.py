@@ -1,0 +1,121 @@
+"""Uses of coupons."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from services.coupons.domain import Redemption
+from services.coupons.errors import RedemptionNotFound
+from shared.database import ReadSession, Session, execute, fetch, fetch_one
+
+_SHOWN = """
+SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM redemptions AS r JOIN coupons AS c USING (coupon_id)
+"""
+
+
+def _redemption(row: Any) -> Redemption:
+    return Redemption(**dict(row))
+
+
+async def add_redemptions(session: Session, redemptions: Sequence[Redemption]) -> None:
+    """Inserts them, and counts each on its coupon, which the caller has locked."""
+    rows = sorted(redemptions, key=lambda redemption: redemption.redemption_id)
+    await execute(
+        session,
+        """WITH added AS (
+               INSERT INTO redemptions (redemption_id, coupon_id, shop_id, order_id, reference, attempt, amount,
+                      currency, platform, merchant, redeemed_at, by_order)
+               SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[],
+                                    $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::timestamptz[],
+                                    $12::bool[])
+               RETURNING coupon_id
+           )
+           UPDATE coupons AS c SET used = c.used + n.uses
+           FROM (SELECT coupon_id, count(*) AS uses FROM added GROUP BY coupon_id) AS n
+           WHERE c.coupon_id = n.coupon_id""",
+        [redemption.redemption_id for redemption in rows],
+        [redemption.coupon_id for redemption in rows],
+        [redemption.shop_id for redemption in rows],
+        [redemption.order_id for redemption in rows],
+        [redemption.reference for redemption in rows],
+        [redemption.attempt for redemption in rows],
+        [redemption.amount for redemption in rows],
+        [redemption.currency for redemption in rows],
+        [redemption.platform for redemption in rows],
+        [redemption.merchant for redemption in rows],
+        [redemption.redeemed_at for redemption in rows],
+        [redemption.by_order for redemption in rows],
+    )
+
+
+async def adopt_redemption(session: Session, redemption: Redemption, reference: str) -> None:
+    """The use that a paid order made is the one that is now reported with this reference."""
+    await execute(
+        session,
+        "UPDATE redemptions SET by_order = false, reference = $2 WHERE redemption_id = $1",
+        redemption.redemption_id,
+        reference,
+    )
+
+
+async def list_redemptions_of_orders(session: ReadSession, uses: Sequence[tuple[str, str, str]]) -> list[Redemption]:
+    """All that ever happened between these (coupon, shop, order)s, rolled back or not; the first attempts first."""
+    rows = await fetch(
+        session,
+        """SELECT r.* FROM redemptions AS r
+           JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(coupon_id, shop_id, order_id)
+                USING (coupon_id, shop_id, order_id)
+           ORDER BY r.attempt, r.redemption_id""",
+        [coupon_id for coupon_id, _, _ in uses],
+        [shop_id for _, shop_id, _ in uses],
+        [order_id for _, _, order_id in uses],
+    )
+    return [_redemption(row) for row in rows]
+
+
+async def get_redemption(session: ReadSession, redemption_id: str, shop_id: str | None) -> Any:
+    """A redemption's row with its coupon's code, campaign, customer and channel; raises RedemptionNotFound.
+
+    To a `shop_id` those of other shops do not exist."""
+    row = await fetch_one(
+        session,
+        f"{_SHOWN} WHERE r.redemption_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)",
+        redemption_id,
+        shop_id,
+    )
+    if row is None:
+        raise RedemptionNotFound(f"there is no redemption {redemption_id}")
+    return row
+
+
+async def list_redemptions(
+    session: ReadSession, coupon_id: str, shop_id: str | None, after: list[Any] | None, limit: int
+) -> list[Any]:
+    """A coupon's redemptions, the earliest first; of one shop when a shop asks."""
+    redeemed_at, redemption_id = after or (None, None)
+    return await fetch(
+        session,
+        f"""{_SHOWN} WHERE r.coupon_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)
+              AND ($3::timestamptz IS NULL OR (r.redeemed_at, r.redemption_id) > ($3, $4))
+            ORDER BY r.redeemed_at, r.redemption_id LIMIT $5""",
+        coupon_id,
+        shop_id,
+        redeemed_at,
+        redemption_id,
+        limit,
+    )
+
+
+async def roll_back(session: Session, coupon_id: str, redemption_id: str, now: datetime) -> bool:
+    """Undoes a standing redemption and frees its use; False when it was undone before."""
+    # The coupon first, as whoever redeems does, or two transactions could wait for each other.
+    await execute(session, "SELECT 1 FROM coupons WHERE coupon_id = $1 FOR UPDATE", coupon_id)
+    undone = await execute(
+        session,
+        "UPDATE redemptions SET rolled_back_at = $2 WHERE redemption_id = $1 AND rolled_back_at IS NULL",
+        redemption_id,
+        now,
+    )
+    if undone:
+        await execute(session, "UPDATE coupons SET used = used - 1 WHERE coupon_id = $1", coupon_id)
+    return undone > 0

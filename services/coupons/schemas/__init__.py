@@ -1,0 +1,1 @@
+"""What callers of coupons' HTTP API send and get."""

@@ -1,0 +1,1 @@
+"""Metrics: facts and figures. Tells nothing; what it knows is read over HTTP."""

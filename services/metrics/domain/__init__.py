@@ -1,0 +1,1 @@
+"""Metrics' rules: what each figure means, and the arithmetic behind it. Pure."""

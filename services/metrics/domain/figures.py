@@ -1,0 +1,203 @@
+"""From counted groups to figures. A group is what SQL has counted; everything after that is arithmetic, and here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from services.metrics.domain.statistics import Difference, Mean, Rate, compare_means, compare_rates
+
+TREATED = "treated"
+HELD_OUT = "held_out"
+SUPPRESSED = "suppressed"
+# Decided by targeting and not answered by coupons yet; empty whenever both have reached the clock.
+PENDING = "pending"
+
+STAGES = ("potential", "new", "rising", "mature", "declining", "silent", "churned")
+# MT8: who can be recalled.
+RECALLABLE = ("silent", "churned")
+RECALL_GOAL = "recall"
+
+
+class Group(NamedTuple):
+    """Decisions of one campaign that are alike: `closed` windows have ended, `ordered` of them saw an order."""
+
+    arm: str
+    reason: str | None
+    recallable: bool
+    closed: bool
+    decisions: int
+    ordered: int = 0
+
+
+class Responses(NamedTuple):
+    """Customers by the arm of their first delivery: how many, and how many of them ordered within its window."""
+
+    arm: str
+    recallable: bool
+    customers: int
+    ordered: int
+
+
+class Spending(NamedTuple):
+    """What those customers paid in one currency before and after that delivery, over windows of equal length (MT4)."""
+
+    arm: str
+    recallable: bool
+    currency: str
+    orders_before: int
+    amount_before: int
+    buyers_before: int
+    averages_before: float
+    orders_after: int
+    amount_after: int
+    buyers_after: int
+    averages_after: float
+    revenue: int
+    revenue_squares: int
+
+
+class Reach(NamedTuple):
+    """Treated customers: delivered to, with a closed window, with a visit inside a window, and never seen before it."""
+
+    delivered: int
+    closed: int
+    visited: int
+    visited_closed: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """All that was counted of a campaign's decisions; `reach` is None while no visit is known at all."""
+
+    groups: list[Group]
+    responses: list[Responses]
+    spending: list[Spending]
+    new_buyers: int
+    reach: Reach | None
+
+
+@dataclass(slots=True)
+class Brought:
+    """Coupons and what they brought; `orders`, `sales` and the two subsidies by currency."""
+
+    issued: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    redeemers: int = 0
+    redemptions: int = 0
+    orders: int = 0
+    uses: dict[str, int] = field(default_factory=dict[str, int])
+    platform: dict[str, int] = field(default_factory=dict[str, int])
+    merchant: dict[str, int] = field(default_factory=dict[str, int])
+    sales: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class Forms(NamedTuple):
+    """A rate in both its forms."""
+
+    so_far: Rate
+    matured: Rate
+
+
+def count(groups: Iterable[Group], arm: str | None = None) -> int:
+    return sum(group.decisions for group in groups if arm in (None, group.arm))
+
+
+def count_reasons(groups: Iterable[Group]) -> dict[str, int]:
+    """How many were suppressed, by reason."""
+    found: dict[str, int] = {}
+    for group in groups:
+        if group.arm == SUPPRESSED and group.reason is not None:
+            found[group.reason] = found.get(group.reason, 0) + group.decisions
+    return dict(sorted(found.items()))
+
+
+def recall(groups: Iterable[Group], arm: str, reason: str | None = None) -> Forms:
+    """MT8: of the deliveries to silent and churned customers, the share with an order inside the attribution window."""
+    mine = [group for group in groups if group.recallable and group.arm == arm and reason in (None, group.reason)]
+    return Forms(_ordered(mine), _ordered(group for group in mine if group.closed))
+
+
+def _ordered(groups: Iterable[Group]) -> Rate:
+    return sum((Rate(group.ordered, group.decisions) for group in groups), Rate(0, 0))
+
+
+class Lift(NamedTuple):
+    treated: Rate
+    held_out: Rate
+    difference: Difference
+
+
+def lift(responses: Sequence[Responses], goal: str) -> Lift:
+    """Treated less held out, over customers by their first delivery; recall campaigns look at the recallable only."""
+    chosen = [each for each in responses if each.recallable or goal != RECALL_GOAL]
+    treated, held_out = (
+        sum((Rate(each.ordered, each.customers) for each in chosen if each.arm == arm), Rate(0, 0))
+        for arm in (TREATED, HELD_OUT)
+    )
+    return Lift(treated, held_out, compare_rates(treated, held_out))
+
+
+class RevenueLift(NamedTuple):
+    treated: Mean
+    held_out: Mean
+    difference: Difference
+
+
+def revenue_lift(
+    responses: Sequence[Responses], spending: Sequence[Spending], goal: str, currency: str | None
+) -> RevenueLift:
+    """The same for what a customer paid within the window, in one currency; who paid nothing counts as 0."""
+    chosen = [each for each in responses if each.recallable or goal != RECALL_GOAL]
+    paid = [each for each in spending if (each.recallable or goal != RECALL_GOAL) and each.currency == currency]
+    treated, held_out = (
+        Mean(
+            sum(each.customers for each in chosen if each.arm == arm),
+            sum(each.revenue for each in paid if each.arm == arm),
+            sum(each.revenue_squares for each in paid if each.arm == arm),
+        )
+        for arm in (TREATED, HELD_OUT)
+    )
+    return RevenueLift(treated, held_out, compare_means(treated, held_out))
+
+
+class Average(NamedTuple):
+    """MT4: what an order brings, pooled over all orders, and as the mean of the customers' own averages."""
+
+    pooled: Rate
+    customers: int
+    per_customer: float | None
+
+
+def order_value(spending: Iterable[Spending], currency: str | None, side: Literal["before", "after"]) -> Average:
+    """Of treated customers, before or after their first delivery."""
+    mine = [each for each in spending if each.arm == TREATED and each.currency == currency]
+    if side == "before":
+        sides = [(each.orders_before, each.amount_before, each.buyers_before, each.averages_before) for each in mine]
+    else:
+        sides = [(each.orders_after, each.amount_after, each.buyers_after, each.averages_after) for each in mine]
+    customers = sum(buyers for _, _, buyers, _ in sides)
+    averages = sum(total for _, _, _, total in sides)
+    return Average(
+        Rate(sum(amount for _, amount, _, _ in sides), sum(orders for orders, _, _, _ in sides)),
+        customers,
+        averages / customers if customers else None,
+    )
+
+
+def count_orders(spending: Iterable[Spending]) -> dict[str, int]:
+    """How many orders there were around the deliveries, by currency."""
+    found: dict[str, int] = {}
+    for each in spending:
+        if orders := each.orders_before + each.orders_after:
+            found[each.currency] = found.get(each.currency, 0) + orders
+    return found
+
+
+def main_currency(*counts: Mapping[str, int]) -> str | None:
+    """The currency that occurs most, in the first of `counts` that has any; of equals the first by name."""
+    for found in counts:
+        if found:
+            return min(found, key=lambda currency: (-found[currency], currency))
+    return None

@@ -1,0 +1,48 @@
+"""Metrics' SQL: storing facts, and counting them when somebody asks."""
+
+from services.metrics.repository.deliveries import get_deliveries
+from services.metrics.repository.facts import (
+    add_coupons,
+    add_visits,
+    upsert_campaigns,
+    upsert_decisions,
+    upsert_orders,
+    upsert_outcomes,
+    upsert_redemptions,
+    upsert_stages,
+)
+from services.metrics.repository.redemptions import get_brought, list_brought_by_channel
+from services.metrics.repository.totals import (
+    get_campaign,
+    get_clock,
+    get_sales,
+    get_stage_counts,
+    get_statuses,
+    get_totals,
+    list_campaigns,
+    list_recalls,
+    list_sales,
+)
+
+__all__ = [
+    "add_coupons",
+    "add_visits",
+    "get_brought",
+    "get_campaign",
+    "get_clock",
+    "get_deliveries",
+    "get_sales",
+    "get_stage_counts",
+    "get_statuses",
+    "get_totals",
+    "list_brought_by_channel",
+    "list_campaigns",
+    "list_recalls",
+    "list_sales",
+    "upsert_campaigns",
+    "upsert_decisions",
+    "upsert_orders",
+    "upsert_outcomes",
+    "upsert_redemptions",
+    "upsert_stages",
+]

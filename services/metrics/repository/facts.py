@@ -1,0 +1,139 @@
+"""Storing facts: one statement a table and batch, sorted by key so that two workers never deadlock."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.metrics.domain import facts
+from shared.database import Session, execute
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _as_good_as_any(row: tuple[Any, ...]) -> int:
+    """Facts do not change: whichever telling of one is kept."""
+    del row
+    return 0
+
+
+async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None:
+    """The highest version of each order is kept."""
+    rows = facts.latest(orders, key=lambda order: order[:2], rank=lambda order: order.version)
+    await execute(
+        session,
+        """INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount, counted,
+                  paid_at)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
+                  $7::bigint[], $8::bool[], $9::timestamptz[])
+           ON CONFLICT (shop_id, order_id) DO UPDATE
+           SET version = excluded.version, customer_id = excluded.customer_id, currency = excluded.currency,
+               amount = excluded.amount, refunded_amount = excluded.refunded_amount, counted = excluded.counted,
+               paid_at = excluded.paid_at
+           WHERE excluded.version > o.version""",
+        *_columns(rows),
+    )
+
+
+async def add_visits(session: Session, visits: Sequence[facts.Visit]) -> None:
+    await execute(
+        session,
+        """INSERT INTO visits (customer_id, visited_at)
+           SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING""",
+        *_columns(sorted(set(visits))),
+    )
+
+
+async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None:
+    """The stage of the latest (tick, cause, id) is kept for each customer."""
+    rows = facts.latest(stages, key=lambda stage: stage[:2], rank=lambda stage: stage[2:5])
+    await execute(
+        session,
+        """INSERT INTO stages AS s (model, customer_id, decided_at, caused_at, change_id, stage)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
+           ON CONFLICT (model, customer_id) DO UPDATE
+           SET decided_at = excluded.decided_at, caused_at = excluded.caused_at, change_id = excluded.change_id,
+               stage = excluded.stage
+           WHERE (excluded.decided_at, excluded.caused_at, excluded.change_id)
+                 > (s.decided_at, s.caused_at, s.change_id)""",
+        *_columns(rows),
+    )
+
+
+async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]) -> None:
+    """The highest version of each campaign is kept."""
+    rows = facts.latest(campaigns, key=lambda campaign: campaign[:1], rank=lambda campaign: campaign.version)
+    await execute(
+        session,
+        """INSERT INTO campaigns AS c (campaign_id, version, name, goal, business_line, status, channel, template_id,
+                  attribution_days, starts_at, ends_at)
+           SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                  $8::text[], $9::int[], $10::timestamptz[], $11::timestamptz[])
+           ON CONFLICT (campaign_id) DO UPDATE
+           SET version = excluded.version, name = excluded.name, goal = excluded.goal,
+               business_line = excluded.business_line, status = excluded.status, channel = excluded.channel,
+               template_id = excluded.template_id, attribution_days = excluded.attribution_days,
+               starts_at = excluded.starts_at, ends_at = excluded.ends_at
+           WHERE excluded.version > c.version""",
+        *_columns(rows),
+    )
+
+
+async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]) -> None:
+    """Targeting's half of each decision is kept; what coupons answered stays."""
+    rows = facts.latest(decisions, key=lambda decision: decision[:1], rank=_as_good_as_any)
+    await execute(
+        session,
+        """INSERT INTO decisions AS d (decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at,
+                  window_ends_at)
+           SELECT decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at,
+                  decided_at + attribution_days * interval '24 hours'
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                  $8::int[])
+                AS n(decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at, attribution_days)
+           ON CONFLICT (decision_id) DO UPDATE
+           SET decided_arm = excluded.decided_arm, reason = excluded.reason, stage = excluded.stage,
+               decided_at = excluded.decided_at, window_ends_at = excluded.window_ends_at
+           WHERE d.decided_arm IS NULL""",
+        *_columns(rows),
+    )
+
+
+async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -> None:
+    """Coupons' half of each decision is kept; what targeting decided stays."""
+    rows = facts.latest(outcomes, key=lambda outcome: outcome[:1], rank=_as_good_as_any)
+    await execute(
+        session,
+        """INSERT INTO decisions AS d (decision_id, campaign_id, customer_id, outcome, code)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+           ON CONFLICT (decision_id) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
+           WHERE d.outcome IS NULL""",
+        *_columns(rows),
+    )
+
+
+async def add_coupons(session: Session, coupons: Sequence[facts.Coupon]) -> None:
+    await execute(
+        session,
+        """INSERT INTO coupons (coupon_id, campaign_id, customer_id, channel, issued_at, valid_until)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+           ON CONFLICT DO NOTHING""",
+        *_columns(sorted(coupons)),
+    )
+
+
+async def upsert_redemptions(session: Session, redemptions: Sequence[facts.Redemption]) -> None:
+    """A redemption once known as rolled back stays so."""
+    rows = facts.latest(
+        redemptions, key=lambda redemption: redemption[:1], rank=lambda redemption: redemption.rolled_back
+    )
+    await execute(
+        session,
+        """INSERT INTO redemptions AS r (redemption_id, coupon_id, campaign_id, customer_id, channel, shop_id, order_id,
+                  currency, platform, merchant, rolled_back)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                  $8::text[], $9::bigint[], $10::bigint[], $11::bool[])
+           ON CONFLICT (redemption_id) DO UPDATE SET rolled_back = true
+           WHERE excluded.rolled_back AND NOT r.rolled_back""",
+        *_columns(rows),
+    )

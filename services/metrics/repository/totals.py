@@ -1,0 +1,132 @@
+"""Figures of the whole business: sales by period, stages, totals, the list of campaigns."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from services.metrics.domain.figures import RECALLABLE
+from services.metrics.errors import CampaignNotFound
+from shared.database import ReadSession, fetch, fetch_one, fetch_value
+
+
+async def get_clock(session: ReadSession) -> datetime:
+    """The service's clock: figures are as of this instant, also where requests live by the wall's."""
+    return await fetch_value(session, "SELECT at FROM clock WHERE one = 1")
+
+
+async def get_campaign(session: ReadSession, campaign_id: str) -> Any:
+    """A campaign's row; raises CampaignNotFound."""
+    row = await fetch_one(
+        session, "SELECT * FROM campaigns WHERE campaign_id = $1 AND status IS DISTINCT FROM 'deleted'", campaign_id
+    )
+    if row is None:
+        raise CampaignNotFound(f"there is no campaign {campaign_id}")
+    return row
+
+
+async def list_campaigns(session: ReadSession, clock: datetime, after: str | None, limit: int) -> list[Any]:
+    """Campaigns by id, with how many coupons were issued and used."""
+    return await fetch(
+        session,
+        """WITH page AS (SELECT campaign_id, name, status, goal, channel FROM campaigns
+                         WHERE status IS DISTINCT FROM 'deleted' AND ($2::text IS NULL OR campaign_id > $2)
+                         ORDER BY campaign_id LIMIT $3)
+           SELECT page.*, i.issued, i.redeemed, i.expired, r.redeemers, r.redemptions
+           FROM page, LATERAL (
+               SELECT count(*) AS issued, count(u.coupon_id) AS redeemed,
+                      count(*) FILTER (WHERE u.coupon_id IS NULL AND valid_until <= $1) AS expired
+               FROM coupons AS c LEFT JOIN (
+                   SELECT DISTINCT coupon_id FROM redemptions
+                   WHERE campaign_id = page.campaign_id AND NOT rolled_back) AS u USING (coupon_id)
+               WHERE c.campaign_id = page.campaign_id) AS i,
+           LATERAL (
+               SELECT count(*) AS redemptions, count(DISTINCT customer_id) AS redeemers
+               FROM redemptions WHERE campaign_id = page.campaign_id AND NOT rolled_back) AS r
+           ORDER BY campaign_id""",
+        clock,
+        after,
+        limit,
+    )
+
+
+async def list_sales(
+    session: ReadSession, by: str, zone: str, shop_id: str | None, since: datetime | None, until: datetime | None
+) -> list[Any]:
+    """Counted orders by the local period they were paid in, and by currency."""
+    # Two steps, so that distinct customers are counted by hashing and not by sorting. A date leaves as text: instants
+    # at the edges of the calendar lie, in some zone, in years that Python does not have.
+    return await fetch(
+        session,
+        """WITH by_customer AS (
+               SELECT date_trunc($1, paid_at AT TIME ZONE $2) AS period, currency, customer_id, count(*) AS orders,
+                      sum(amount - refunded_amount) AS sales
+               FROM orders
+               WHERE counted AND paid_at IS NOT NULL AND ($3::text IS NULL OR shop_id = $3)
+                 AND ($4::timestamptz IS NULL OR paid_at >= $4) AND ($5::timestamptz IS NULL OR paid_at < $5)
+               GROUP BY 1, 2, 3)
+           SELECT coalesce(to_char(period, 'YYYY-MM-DD'), period::text) AS starts_on, currency, sum(orders)::bigint AS orders,
+                  count(*) AS active_customers, sum(sales) AS sales
+           FROM by_customer GROUP BY period, currency ORDER BY period, currency""",
+        by,
+        zone,
+        shop_id,
+        since,
+        until,
+    )
+
+
+async def get_stage_counts(session: ReadSession, model: str) -> dict[str, int]:
+    rows = await fetch(
+        session,
+        "SELECT stage, count(*) AS n FROM stages WHERE model = $1 AND stage IS NOT NULL GROUP BY stage",
+        model,
+    )
+    return {row["stage"]: row["n"] for row in rows}
+
+
+async def get_totals(session: ReadSession) -> Any:
+    """Customers, buyers, counted orders and shops."""
+    return await fetch_one(
+        session,
+        """SELECT (SELECT count(*) FROM (SELECT customer_id FROM stages WHERE stage IS NOT NULL
+                                         UNION SELECT customer_id FROM orders WHERE counted
+                                         UNION SELECT customer_id FROM decisions) AS k) AS known,
+                  (SELECT count(*) FROM (SELECT DISTINCT customer_id FROM orders WHERE counted) AS b) AS buyers,
+                  (SELECT count(*) FROM (SELECT DISTINCT shop_id FROM orders WHERE counted) AS s) AS shops,
+                  (SELECT count(*) FROM orders WHERE counted) AS orders""",
+    )
+
+
+async def get_sales(session: ReadSession) -> dict[str, int]:
+    """What counted orders brought, by currency."""
+    rows = await fetch(
+        session,
+        """SELECT currency, sum(amount - refunded_amount) AS sales FROM orders WHERE counted
+           GROUP BY currency ORDER BY currency""",
+    )
+    return {row["currency"]: int(row["sales"]) for row in rows}
+
+
+async def get_statuses(session: ReadSession) -> dict[str, int]:
+    """How many campaigns are in which status; those known from decisions alone have none yet."""
+    rows = await fetch(
+        session,
+        """SELECT coalesce(status, 'unknown') AS status, count(*) AS n FROM campaigns
+           WHERE status IS DISTINCT FROM 'deleted' GROUP BY 1 ORDER BY 1""",
+    )
+    return {row["status"]: row["n"] for row in rows}
+
+
+async def list_recalls(session: ReadSession, clock: datetime) -> Sequence[Any]:
+    """MT13: treated deliveries to silent and churned customers over all campaigns, by whether the window has closed."""
+    return await fetch(
+        session,
+        """SELECT closed, count(*) AS deliveries, count(*) FILTER (WHERE ordered) AS ordered FROM (
+               SELECT window_ends_at <= $1 AS closed, EXISTS (
+                   SELECT FROM orders AS o WHERE o.customer_id = d.customer_id AND o.counted
+                   AND o.paid_at >= d.decided_at AND o.paid_at < d.window_ends_at) AS ordered
+               FROM decisions AS d WHERE arm = 'treated' AND stage = ANY($2::text[])) AS r
+           GROUP BY closed""",
+        clock,
+        list(RECALLABLE),
+    )

@@ -1,0 +1,1 @@
+"""Segmentation: which lifecycle stage and which segments a customer is in."""

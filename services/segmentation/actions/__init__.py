@@ -1,0 +1,16 @@
+"""What segmentation can do."""
+
+from services.segmentation.actions.filling import fill_segment
+from services.segmentation.actions.recording import record_customers, record_orders
+from services.segmentation.actions.segments import change_segment, create_segment, delete_segment
+from services.segmentation.actions.settling import advance_customers
+
+__all__ = [
+    "advance_customers",
+    "change_segment",
+    "create_segment",
+    "delete_segment",
+    "fill_segment",
+    "record_customers",
+    "record_orders",
+]

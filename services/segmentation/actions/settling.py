@@ -1,0 +1,52 @@
+"""The tick's work on those whom events or time concern: stages first, then the memberships that may hang on them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.segmentation import repository
+from services.segmentation.actions.staging import advance_stages
+from services.segmentation.actions.telling import tell_memberships
+from services.segmentation.domain import Flip, turned_at
+from services.segmentation.repository import Cause
+from shared.database import Session
+from shared.timekeeper import Now
+
+_CHUNK = 4_000
+
+
+async def advance_customers(session: Session, now: Now) -> bool:
+    """Customers who are marked or due, up to a chunk of them, have stages and memberships as of the tick.
+
+    False if others may be left. Tells `lifecycle.stage_changed`, `segment.entered` and `segment.left`.
+    """
+    customer_ids = await repository.list_pending(session, now.at, _CHUNK)
+    if not customer_ids:
+        return True
+    marks = await repository.delete_marks(session, customer_ids)
+    await repository.delete_passed_dues(session, customer_ids, now.at)
+    await advance_stages(session, now, customer_ids, marks)
+    await _settle_memberships(session, now, customer_ids, marks)
+    return len(customer_ids) < _CHUNK
+
+
+async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Any]) -> None:
+    segments = await repository.list_settled(session)
+    if not segments:
+        return
+    flips = await repository.settle(session, segments, customer_ids, now.at)
+    news = [flip for flip in flips if not flip.backfilled]
+    causes = await repository.get_causes(session, segments, news, now.at, now.previous) if news else {}
+    untimed = {customer_id for customer_id, mark in marks.items() if mark["untimed"]}
+    await tell_memberships(session, segments, [(flip, _caused_at(flip, causes, untimed, now)) for flip in flips], now)
+
+
+def _caused_at(flip: Flip, causes: Mapping[tuple[str, str], Cause], untimed: set[str], now: Now) -> datetime:
+    """The exact instant if time or a stage turned the rule; else that of the latest fact, or the tick if none tells."""
+    cause = causes.get((flip.segment_id, flip.customer_id))
+    if cause is None:
+        return now.at
+    turned = turned_at(cause.moments, flip.inside)
+    if turned is not None:
+        return turned
+    return now.at if flip.customer_id in untimed else cause.fact_at or now.at

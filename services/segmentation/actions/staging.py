@@ -1,0 +1,60 @@
+"""Lifecycle stages at a tick: LC1-LC7."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.segmentation import repository
+from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, instant, micros, tellings
+from shared import outbox
+from shared.database import Session
+from shared.events.segmentation import LifecycleStageChanged, StageChange
+from shared.ids import Ids
+from shared.timekeeper import Now
+
+
+async def advance_stages(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Any]) -> None:
+    """The customers' stages and histories are as of the tick, whatever order their orders came in.
+
+    Tells `lifecycle.stage_changed` of each step since the tick before; of what a late event put before that, only the
+    stage that holds now, if it is another one than was known.
+    """
+    changes: dict[str, datetime | None] = {
+        customer_id: marks[customer_id]["changes_from"] if customer_id in marks else None
+        for customer_id in customer_ids
+    }
+    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, now.previous)
+    if not cases:
+        return
+    until = micros(now.at)
+    advances = [(case, advance(DEFAULT_MODEL, case.start, case.orders, case.first_visit_at, until)) for case in cases]
+    await repository.save_advances(session, DEFAULT_MODEL, advances)
+    told = [(each.since, case.customer_id, each) for case, done in advances for each in tellings(case.before, done)]
+    told.sort(key=lambda row: row[:2])
+    ids: Ids = session.info["ids"]
+    outbox.emit(session, [(customer_id, _event(ids, customer_id, each, now)) for _, customer_id, each in told])
+
+
+def _event(ids: Ids, customer_id: str, told: Telling, now: Now) -> LifecycleStageChanged:
+    change_id = ids.derive("chg", customer_id, DEFAULT_MODEL.name, told.stage or "", str(told.since))
+    caused_at = instant(told.since)
+    return LifecycleStageChanged(
+        # A step can be taken back and told again: that is another message of the same change.
+        id=f"{change_id}:{micros(now.at)}",
+        source="segmentation",
+        subject=customer_id,
+        time=caused_at,
+        data=StageChange(
+            change_id=change_id,
+            customer_id=customer_id,
+            model=DEFAULT_MODEL.name,
+            model_version=DEFAULT_MODEL.version,
+            caused_at=caused_at,
+            decided_at=now.at,
+            current=told.current,
+            corrects_past=told.corrects_past,
+            reacquired=told.reacquired,
+            from_stage=told.from_stage,
+            to_stage=told.stage,
+        ),
+    )

@@ -1,0 +1,125 @@
+"""Segmentation's tables."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.tables import instant, service_metadata
+
+metadata = service_metadata()
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("source_id", Text),
+    Column("is_member", Boolean, nullable=False),
+    Column("orders", BigInteger, nullable=False),
+    # By currency: {"USD": {"orders": 3, "paid_amount": 4500}}.
+    Column("spend", JSONB, nullable=False),
+    instant("first_order_at", nullable=True),
+    instant("last_order_at", nullable=True),
+    instant("first_visit_at", nullable=True),
+    instant("last_visit_at", nullable=True),
+    Column("visits", BigInteger, nullable=False),
+)
+
+known_orders = Table(
+    "known_orders",
+    metadata,
+    Column("order_key", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    instant("paid_at", nullable=True),
+    Column("counted", Boolean, nullable=False),
+)
+Index(
+    "ix_known_orders_customer_id_paid_at",
+    known_orders.c.customer_id,
+    known_orders.c.paid_at,
+    postgresql_where=known_orders.c.counted,
+)
+
+# Whose facts changed since the last tick, and from which instant on that can change their lifecycle (NULL: not at all).
+touched = Table(
+    "touched",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    instant("changes_from", nullable=True),
+    Column("untimed", Boolean, nullable=False),
+)
+
+lifecycle_states = Table(
+    "lifecycle_states",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("stage", Text),
+    instant("stage_since", nullable=True),
+    Column("reacquired", Boolean, nullable=False),
+    instant("cycle_started_at", nullable=True),
+    instant("last_order_at", nullable=True),
+    instant("evaluated_at"),
+    instant("due_at", nullable=True),
+    Index("ix_lifecycle_states_due_at_customer_id", "due_at", "customer_id"),
+)
+
+lifecycle_history = Table(
+    "lifecycle_history",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("since", instant("since").type, primary_key=True),
+    instant("until", nullable=True),
+    Column("stage", Text, nullable=False),
+    Column("from_stage", Text),
+    Column("reacquired", Boolean, nullable=False),
+    Column("model_version", Integer, nullable=False),
+    # Counts as of an instant: the entries still open and those that ended later, so recent instants are cheap.
+    Index("ix_lifecycle_history_until_since_stage", "until", "since", "stage"),
+    Index("ix_lifecycle_history_since_from_stage_stage", "since", "from_stage", "stage"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("segment_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("rule", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    # Filling: customers up to and with this id have been looked at under the present version.
+    Column("filled_up_to", Text, nullable=False),
+    Column("filled", BigInteger, nullable=False),
+    Column("to_fill", BigInteger, nullable=False),
+    instant("created_at"),
+    instant("updated_at"),
+    Index("ix_segments_created_at_segment_id", "created_at", "segment_id"),
+)
+
+segment_versions = Table(
+    "segment_versions",
+    metadata,
+    Column("segment_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rule", JSONB, nullable=False),
+    instant("created_at"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("segment_id", Text, primary_key=True),
+    instant("since"),
+    Column("segment_version", Integer, nullable=False),
+    Index("ix_memberships_segment_id_customer_id", "segment_id", "customer_id"),
+)
+
+memberships_due = Table(
+    "memberships_due",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("segment_id", Text, primary_key=True),
+    instant("due_at"),
+    Index("ix_memberships_due_due_at_customer_id", "due_at", "customer_id"),
+)

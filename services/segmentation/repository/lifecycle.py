@@ -1,0 +1,239 @@
+"""Stages: where customers stand, the history, and what is counted over it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from services.segmentation.domain import (
+    Advance,
+    LifecycleModel,
+    Micros,
+    Stage,
+    Standing,
+    instant,
+    instant_or_never,
+)
+from shared.database import ReadSession, Session, execute, fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A customer to be advanced: where they were known to stand, where to begin, and the orders that matter.
+
+    Rewound: something changed at or before an instant that was decided, so the history is told anew from there.
+    """
+
+    customer_id: str
+    before: Standing
+    start: Standing
+    orders: list[Micros]
+    first_visit_at: Micros | None
+    rewound_to: datetime | None
+
+
+def _micros(instant: str) -> str:
+    return f"(extract(epoch FROM {instant}) * 1000000)::bigint"
+
+
+# Seconds, never days: a day of PostgreSQL's is a calendar day of the session's time zone.
+_CASES = f"""
+SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
+       {_micros("s.cycle_started_at")} AS cycle_started_at, {_micros("s.last_order_at")} AS last_order_at,
+       {_micros("known.until")} AS known_until, {_micros("begin.at")} AS begins_at,
+       coalesce(w.changes_from <= known.until, false) AS rewound, {_micros("c.first_visit_at")} AS first_visit_at,
+       ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
+             WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at >= begin.at - make_interval(secs => $5)
+             ORDER BY o.paid_at) AS orders
+FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
+LEFT JOIN lifecycle_states AS s USING (customer_id) LEFT JOIN customers AS c USING (customer_id)
+CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $4::timestamptz)) AS known(until)
+CROSS JOIN LATERAL (SELECT least(known.until, w.changes_from - interval '1 microsecond')) AS begin(at)
+WHERE w.changes_from IS NOT NULL OR s.due_at <= $3
+"""
+
+_REWOUND = f"""
+SELECT w.customer_id, h.stage, {_micros("h.since")} AS since, h.reacquired, h.from_stage,
+       {_micros("coalesce(back.since, first.paid_at)")} AS cycle_started_at, {_micros("last.paid_at")} AS last_order_at
+FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
+LEFT JOIN LATERAL (SELECT * FROM lifecycle_history AS h WHERE h.customer_id = w.customer_id AND h.since < w.changes_from
+                   ORDER BY h.since DESC LIMIT 1) AS h ON true
+LEFT JOIN LATERAL (SELECT max(b.since) FROM lifecycle_history AS b
+                   WHERE b.customer_id = w.customer_id AND b.since < w.changes_from AND b.reacquired
+                  ) AS back(since) ON true
+LEFT JOIN LATERAL (SELECT o.paid_at FROM known_orders AS o
+                   WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at < w.changes_from
+                   ORDER BY o.paid_at LIMIT 1) AS first ON true
+LEFT JOIN LATERAL (SELECT o.paid_at FROM known_orders AS o
+                   WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at < w.changes_from
+                   ORDER BY o.paid_at DESC LIMIT 1) AS last ON true
+"""
+
+
+async def get_cases(
+    session: ReadSession,
+    model: LifecycleModel,
+    changes: dict[str, datetime | None],
+    at: datetime,
+    previous: datetime,
+) -> list[Case]:
+    """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
+    rows = await fetch(session, _CASES, list(changes), list(changes.values()), at, previous, model.lookback / 1_000_000)
+    again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
+    rewound: dict[str, Any] = {}
+    if again:
+        found = await fetch(session, _REWOUND, list(again), list(again.values()))
+        rewound = {row["customer_id"]: row for row in found}
+    return [_case(row, rewound.get(row["customer_id"])) for row in rows]
+
+
+def _case(row: Any, rewound: Any) -> Case:
+    start = _standing(row if rewound is None else rewound, row["begins_at"])
+    return Case(
+        customer_id=row["customer_id"],
+        before=_standing(row, row["known_until"]) if rewound is not None else start,
+        start=start._replace(from_stage=_STAGES[rewound["from_stage"]]) if rewound is not None else start,
+        orders=row["orders"],
+        first_visit_at=row["first_visit_at"],
+        rewound_to=row["changes_from"] if rewound is not None else None,
+    )
+
+
+_STAGES: dict[str | None, Stage | None] = {None: None, **{stage.value: stage for stage in Stage}}
+
+
+def _standing(row: Any, at: Micros) -> Standing:
+    return Standing(
+        at,
+        _STAGES[row["stage"]],
+        row["since"],
+        row["reacquired"] or False,
+        row["cycle_started_at"],
+        row["last_order_at"],
+    )
+
+
+async def save_advances(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
+    """The histories end as the advances say; only what differs is written."""
+    await _delete_rewound([case for case, _ in advances if case.rewound_to is not None], session)
+    await _close_entries(session, advances)
+    await _add_entries(session, model, advances)
+    await _upsert_states(session, advances)
+
+
+async def _delete_rewound(cases: Sequence[Case], session: Session) -> None:
+    if cases:
+        await execute(
+            session,
+            """DELETE FROM lifecycle_history AS h USING unnest($1::text[], $2::timestamptz[]) AS w(customer_id, since)
+               WHERE h.customer_id = w.customer_id AND h.since >= w.since""",
+            [case.customer_id for case in cases],
+            [case.rewound_to for case in cases],
+        )
+
+
+async def _close_entries(session: Session, advances: Sequence[tuple[Case, Advance]]) -> None:
+    rows = [
+        (case.customer_id, instant(case.start.since), instant(done.entries[0].since) if done.entries else None)
+        for case, done in advances
+        if case.start.since is not None and (done.entries or case.rewound_to is not None)
+    ]
+    if rows:
+        await execute(
+            session,
+            """UPDATE lifecycle_history AS h SET until = w.until
+               FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w(customer_id, since, until)
+               WHERE h.customer_id = w.customer_id AND h.since = w.since""",
+            *map(list, zip(*rows, strict=True)),
+        )
+
+
+async def _add_entries(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
+    rows = [
+        (
+            case.customer_id,
+            instant(entry.since),
+            instant(following.since) if following else None,
+            entry.stage,
+            entry.from_stage,
+            entry.reacquired,
+        )
+        for case, done in advances
+        for entry, following in pairwise([*done.entries, None])
+        if entry
+    ]
+    if rows:
+        await execute(
+            session,
+            """INSERT INTO lifecycle_history (customer_id, since, until, stage, from_stage, reacquired, model_version)
+               SELECT *, $7::int FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[],
+                                             $6::bool[])""",
+            *map(list, zip(*rows, strict=True)),
+            model.version,
+        )
+
+
+async def _upsert_states(session: Session, advances: Sequence[tuple[Case, Advance]]) -> None:
+    rows = [
+        (
+            case.customer_id,
+            done.standing.stage,
+            instant_or_never(done.standing.since),
+            done.standing.reacquired,
+            instant_or_never(done.standing.cycle_started_at),
+            instant_or_never(done.standing.last_order_at),
+            instant(done.standing.at),
+            instant_or_never(done.due_at),
+        )
+        for case, done in advances
+    ]
+    await execute(
+        session,
+        """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
+                  evaluated_at, due_at)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[],
+                                $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
+           ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
+                  reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
+                  last_order_at = excluded.last_order_at, evaluated_at = excluded.evaluated_at,
+                  due_at = excluded.due_at""",
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def list_history(session: ReadSession, customer_id: str, after: datetime | None, limit: int) -> list[Any]:
+    """A customer's stages, the newest last."""
+    return await fetch(
+        session,
+        """SELECT * FROM lifecycle_history WHERE customer_id = $1 AND ($2::timestamptz IS NULL OR since > $2)
+           ORDER BY since LIMIT $3""",
+        customer_id,
+        after,
+        limit,
+    )
+
+
+async def count_stages(session: ReadSession, at: datetime) -> dict[str, int]:
+    """How many customers were in each stage at `at`; stages without any are left out."""
+    rows = await fetch(
+        session,
+        """SELECT stage, count(*) AS customers FROM (
+               SELECT stage FROM lifecycle_history WHERE until > $1 AND since <= $1
+               UNION ALL SELECT stage FROM lifecycle_history WHERE until IS NULL AND since <= $1) AS held
+           GROUP BY stage""",
+        at,
+    )
+    return {row["stage"]: row["customers"] for row in rows}
+
+
+async def count_transitions(session: ReadSession, start: datetime | None, end: datetime | None) -> list[Any]:
+    """How many steps from each stage to each other one happened in `[start, end)`; from no stage first."""
+    return await fetch(
+        session,
+        """SELECT from_stage, stage AS to_stage, count(*) AS changes FROM lifecycle_history
+           WHERE ($1::timestamptz IS NULL OR since >= $1) AND ($2::timestamptz IS NULL OR since < $2)
+           GROUP BY from_stage, stage ORDER BY from_stage NULLS FIRST, stage""",
+        start,
+        end,
+    )

@@ -1,0 +1,30 @@
+"""Whom a rule would hold for, without storing anything."""
+
+from datetime import datetime
+from typing import Any
+
+from services.segmentation.domain import Rule
+from services.segmentation.errors import RuleTooSlow
+from services.segmentation.repository.rules import FACTS, Compiler
+from shared.database import ReadSession, execute, fetch, fetch_value, sql_state
+
+_SAMPLES = 10
+_SECONDS = 5
+_CANCELLED = "57014"
+
+
+async def preview(session: ReadSession, rule: Rule, at: datetime) -> tuple[int, list[Any]]:
+    """How many customers the rule holds for at `at`, and up to 10 of them; raises RuleTooSlow after 5 seconds."""
+    compiler = Compiler(at)
+    holds = compiler.holds(rule, "$1::timestamptz")
+    # PostgreSQL wants to know the type of each parameter, of one that the rule does not use too.
+    found = f"FROM {FACTS} WHERE $1::timestamptz IS NOT NULL AND {holds}"
+    count = f"SELECT count(*) {found}"
+    samples = f"SELECT c.*, s.stage, s.stage_since, s.reacquired {found} ORDER BY c.customer_id LIMIT {_SAMPLES}"
+    await execute(session, f"SET LOCAL statement_timeout = '{_SECONDS}s'")
+    try:
+        return await fetch_value(session, count, *compiler.args), await fetch(session, samples, *compiler.args)
+    except Exception as error:
+        if sql_state(error) != _CANCELLED:
+            raise
+        raise RuleTooSlow(f"counting this rule took over {_SECONDS} s", pointer="/rule") from error

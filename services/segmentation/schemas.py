@@ -1,0 +1,148 @@
+"""What callers of segmentation's HTTP API send and get."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from services.segmentation.domain import Stage
+from shared.http.fields import Model, Text
+
+Rule = Annotated[
+    dict[str, Any],
+    Field(
+        description='`{"all": […]}`, `{"any": […]}`, `{"not": …}`, or a comparison `{"field", "op", "value"}`, '
+        'for money with a `"currency"`',
+        examples=[
+            {
+                "all": [
+                    {"field": "stage", "op": "in", "value": ["silent", "churned"]},
+                    {"field": "average_order_value", "op": "gte", "value": 3000, "currency": "USD"},
+                    {"not": {"field": "last_visit_at", "op": "within_days", "value": 14}},
+                ]
+            }
+        ],
+    ),
+]
+
+
+class SegmentBody(Model):
+    name: Text
+    rule: Rule
+
+
+class SegmentChange(Model):
+    """What is absent stays as it is."""
+
+    name: Text = ""
+    rule: Rule = Field(default_factory=dict)
+
+
+class PreviewBody(Model):
+    rule: Rule
+
+
+class Progress(BaseModel):
+    """How many of the customers have been looked at by this version of the rule."""
+
+    done: int
+    total: int
+
+
+class SegmentAnswer(BaseModel):
+    segment_id: str
+    version: int = Field(description="counts the changes of the rule")
+    name: str
+    rule: dict[str, Any]
+    status: Literal["filling", "active"] = Field(description="`filling` until all customers have been looked at")
+    progress: Progress
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Any) -> "SegmentAnswer":
+        done = row["filled"]
+        return cls(
+            segment_id=row["segment_id"],
+            version=row["version"],
+            name=row["name"],
+            rule=json.loads(row["rule_text"]),
+            status=row["status"],
+            # Customers who came meanwhile are looked at too.
+            progress=Progress(done=done, total=done if row["status"] == "active" else max(done, row["to_fill"])),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+
+
+class SampleAnswer(BaseModel):
+    """A customer for whom a rule holds, with the facts that rules can ask for."""
+
+    customer_id: str
+    platform: str
+    source_id: str | None
+    stage: Stage | None
+    stage_since: datetime | None
+    reacquired: bool
+    is_member: bool
+    orders: int
+    spend: dict[str, Any]
+    visits: int
+    first_order_at: datetime | None
+    last_order_at: datetime | None
+    first_visit_at: datetime | None
+    last_visit_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Any) -> "SampleAnswer":
+        facts: dict[str, Any] = dict(row)
+        facts |= {"spend": json.loads(row["spend"]), "reacquired": row["reacquired"] or False}
+        return cls(**{name: facts[name] for name in cls.model_fields})
+
+
+class PreviewAnswer(BaseModel):
+    count: int
+    samples: list[SampleAnswer] = Field(description="up to 10 of them")
+
+
+class MemberAnswer(BaseModel):
+    customer_id: str
+    source_id: str | None
+    since: datetime
+    segment_version: int = Field(description="the version of the rule by which they came in")
+
+
+class MembershipAnswer(BaseModel):
+    segment_id: str
+    name: str
+    since: datetime
+    segment_version: int
+
+
+class StageAnswer(BaseModel):
+    """A stage held during `[since, until)`; `until` is null for the one that holds."""
+
+    stage: Stage
+    since: datetime
+    until: datetime | None
+    from_stage: Stage | None
+    reacquired: bool = Field(description="by this step a churned customer came back")
+    model_version: int
+
+
+class CountsAnswer(BaseModel):
+    at: datetime
+    counts: dict[Stage, int]
+
+
+class TransitionAnswer(BaseModel):
+    from_stage: Stage | None = Field(serialization_alias="from")
+    to_stage: Stage = Field(serialization_alias="to")
+    count: int
+
+
+class TransitionsAnswer(BaseModel):
+    """Steps in `[from, to)`; `from` is null for a customer's first stage."""
+
+    data: list[TransitionAnswer]

@@ -1,0 +1,14 @@
+"""What segmentation decides when its clock moves: stages first, then memberships, then a piece of filling."""
+
+from services.segmentation import actions
+from shared.database import Session
+from shared.timekeeper import Now
+
+
+async def on_tick(session: Session, now: Now) -> bool:
+    """Stages and memberships of everybody concerned are as of the tick; False when some are left."""
+    if not await actions.advance_customers(session, now):
+        return False
+    # One piece a tick: a large segment is filled over many ticks and never holds the clock up.
+    await actions.fill_segment(session, now)
+    return True

@@ -1,0 +1,32 @@
+"""Segmentation's background process: consumers, decisions at ticks, and the relay."""
+
+from services.segmentation.consumers import consumers
+from services.segmentation.settings import Settings
+from services.segmentation.timers import on_tick
+from shared import topics
+from shared.database import Database
+from shared.ids import Ids
+from shared.process import run_worker
+from shared.telemetry import configure
+from shared.worker import Wiring
+
+
+def main() -> None:
+    settings = Settings()  # type: ignore[call-arg]
+    configure("segmentation", "worker", settings.log_level)
+    run_worker(
+        Wiring(
+            service="segmentation",
+            bootstrap=settings.kafka_bootstrap,
+            database=Database(settings.database_url),
+            consumers=consumers,
+            decide=on_tick,
+            tells=True,
+            info={"ids": Ids(settings.secret)},
+        ),
+        topic=topics.SEGMENTATION,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""targeting: who gets which offer, when, through which channel, and why not."""

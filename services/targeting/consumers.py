@@ -1,0 +1,47 @@
+"""What targeting listens to: profile and segmentation by the clock, and what coupons answers."""
+
+from services.targeting import actions
+from shared import topics
+from shared.consuming import Consumers
+from shared.database import Session
+from shared.events.coupons import CouponIssued, CouponRefused, CouponWithheld
+from shared.events.profile import ProfileUpdated
+from shared.events.segmentation import LifecycleStageChanged, SegmentEntered, SegmentLeft
+
+# Coupons answers what was decided here: waiting for its clock would be waiting for ourselves.
+consumers = Consumers(clocked=[topics.PROFILE, topics.SEGMENTATION], unclocked=[topics.COUPONS])
+
+
+@consumers.on(ProfileUpdated)
+async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> None:
+    await actions.note_customers(session, events)
+
+
+@consumers.on(LifecycleStageChanged)
+async def on_lifecycle_stage_changed(session: Session, events: list[LifecycleStageChanged]) -> None:
+    await actions.note_stages(session, events)
+
+
+@consumers.on(SegmentEntered)
+async def on_segment_entered(session: Session, events: list[SegmentEntered]) -> None:
+    await actions.note_entries(session, events)
+
+
+@consumers.on(SegmentLeft)
+async def on_segment_left(session: Session, events: list[SegmentLeft]) -> None:
+    await actions.note_leavings(session, events)
+
+
+@consumers.on(CouponIssued)
+async def on_coupon_issued(session: Session, events: list[CouponIssued]) -> None:
+    await actions.note_issued(session, events)
+
+
+@consumers.on(CouponWithheld)
+async def on_coupon_withheld(session: Session, events: list[CouponWithheld]) -> None:
+    await actions.note_withheld(session, events)
+
+
+@consumers.on(CouponRefused)
+async def on_coupon_refused(session: Session, events: list[CouponRefused]) -> None:
+    await actions.note_refused(session, events)

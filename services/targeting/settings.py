@@ -1,0 +1,7 @@
+"""What targeting reads from the environment: only what every service does."""
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    pass

@@ -1,0 +1,101 @@
+"""Nobody passes an HTTP door without a key, its scope, and, when the key is bound to a shop, the route's consent."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from shared.http import door, keys
+from tests.architecture.rules import SERVICES
+from tests.conftest import FreshDatabase
+from tests.support.doing import client, settings_for
+
+# Bare ASGI, so not in the OpenAPI document; what each of them asks for.
+BARE = {
+    "profile": {f"/v1/{call}": "events:write" for call in ("identify", "track", "page", "batch")},
+}
+OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/health/live", "/health/ready"}
+_NOWHERE = SimpleNamespace(url="postgresql://nobody:nothing@127.0.0.1:1/nowhere")
+
+
+def make_app(service: str, database: Any = _NOWHERE) -> FastAPI:
+    settings = importlib.import_module(f"services.{service}.settings").Settings
+    return importlib.import_module(f"services.{service}.app").make_app(settings_for(database, settings))
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, a path that could be asked for, and what the route declares."""
+    for path, methods in app.openapi()["paths"].items():
+        for method, declared in methods.items():
+            yield method.upper(), re.sub(r"\{\w+\}", "x", path), declared
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_route_declares_its_scope(service: str) -> None:
+    found = list(operations(make_app(service)))
+    assert found
+    for method, path, declared in found:
+        assert declared.get("x-scope") in keys.SCOPES, f"{method} {path}"
+        assert isinstance(declared.get("x-shop-keys"), bool), f"{method} {path}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_route_hides_from_the_document(service: str) -> None:
+    app = make_app(service)
+    bare = {route.path for route in app.router.routes if isinstance(route, Route)}
+    assert bare - set(app.openapi()["paths"]) - OPEN == set(BARE.get(service, {}))
+
+
+def test_a_planted_route_without_scope_is_stopped() -> None:
+    router = door.router("planted")
+
+    async def planted() -> None: ...
+
+    with pytest.raises(AssertionError, match="declares no scope"):
+        router.get("/planted")(planted)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_route_opens_without_a_key(service: str, fresh_database: FreshDatabase) -> None:
+    database = await fresh_database(service)
+    app = make_app(service, database)
+    async with client(app, database, scopes=[]) as http:
+        http.headers.pop("authorization")
+        for method, path in asked(app, service):
+            answer = await http.request(method, path, json={})
+            assert (answer.status_code, answer.json()["code"]) == (401, "key-missing"), f"{method} {path}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_route_opens_without_its_scope(service: str, fresh_database: FreshDatabase) -> None:
+    database = await fresh_database(service)
+    app = make_app(service, database)
+    wanted = {(method, path): declared["x-scope"] for method, path, declared in operations(app)}
+    wanted |= {("POST", path): scope for path, scope in BARE.get(service, {}).items()}
+    for scope in set(wanted.values()):
+        async with client(app, database, scopes=[each for each in keys.SCOPES if each != scope]) as http:
+            for (method, path), needed in wanted.items():
+                answer = await http.request(method, path, json={})
+                refused = answer.status_code == 403 and answer.json()["code"] == "scope-missing"
+                assert refused == (needed == scope), f"{method} {path} without {scope}: {answer.text}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_route_that_does_not_allow_shop_keys_refuses_them(service: str, fresh_database: FreshDatabase) -> None:
+    database = await fresh_database(service)
+    app = make_app(service, database)
+    async with client(app, database, shop_id="shop-7") as http:
+        for method, path, declared in operations(app):
+            if not declared["x-shop-keys"]:
+                answer = await http.request(method, path, json={})
+                assert (answer.status_code, answer.json()["code"]) == (403, "shop-bound-key"), f"{method} {path}"
+
+
+def asked(app: FastAPI, service: str) -> list[tuple[str, str]]:
+    documented = [(method, path) for method, path, _ in operations(app)]
+    return documented + [("POST", path) for path in BARE.get(service, {})]

@@ -1,0 +1,155 @@
+"""The doors: who may pass, what is refused, and that every figure is defined."""
+
+from typing import Any
+
+import pytest
+
+from services.metrics.domain.definitions import DEFINITIONS
+from tests.metrics.conftest import Desk
+from tests.metrics.telling import campaign, day, decided, issued, paid, redeemed, refused, staged, visited, withheld
+
+PATHS = [
+    "/v1/campaigns/c1/metrics",
+    "/v1/metrics/campaigns",
+    "/v1/metrics/channels",
+    "/v1/metrics/sales",
+    "/v1/metrics/stages",
+    "/v1/metrics/overview",
+    "/v1/metrics/definitions",
+]
+# What an answer says besides figures.
+WORDS = {
+    "at",
+    "campaign_id",
+    "name",
+    "status",
+    "goal",
+    "channel",
+    "attribution_days",
+    "currency",
+    "starts_on",
+    "by",
+    "zone",
+}
+# Lists repeat the figures of their parent, for a part of it.
+PARTS = {"by_channel", "other_currencies", "data"}
+
+
+def figures_of(answer: Any, path: tuple[str, ...] = ()) -> set[str]:
+    """The names of all figures in an answer: a rate, an amount and a plain number is one figure each."""
+    if isinstance(answer, list):
+        return {name for each in answer for name in figures_of(each, path)}
+    if (
+        not isinstance(answer, dict)
+        or "numerator" in answer
+        or "amount" in answer
+        or set(answer) == {"value", "customers"}
+    ):
+        return {".".join(path)}
+    if path in {("suppressed",), ("counts",), ("campaigns", "by_status")}:
+        return {".".join(path)}
+    names: set[str] = set()
+    for key, value in answer.items():
+        if path == ("recall", "suppressed_by_reason"):
+            names |= {".".join((*path, form)) for form in value}
+        elif key in PARTS:
+            names |= figures_of(value, ())
+        elif key not in WORDS:
+            names |= figures_of(value, (*path, key))
+    return names - {""}
+
+
+async def tell_everything(desk: Desk) -> None:
+    await desk.hear(
+        *[campaign(), decided("a"), issued("a"), paid("o1", day(1)), redeemed("r1", "o1", "a"), visited(day(1))],
+        *[decided("b", customer="ben"), refused("b", customer="ben"), staged("new", day(1))],
+        *[decided("c", customer="cleo", arm="held_out"), withheld("c", customer="cleo")],
+        *[paid("o2", day(1), currency="EUR"), redeemed("r2", "o2", "a", currency="EUR")],
+    )
+
+
+@pytest.mark.parametrize("path", PATHS[:-1])
+async def test_every_figure_has_a_definition(desk: Desk, path: str) -> None:
+    await tell_everything(desk)
+    answer = await desk.get(path)
+    found = figures_of({key: value for key, value in answer.items() if key not in {"has_more", "next_cursor"}})
+    assert len(found) >= 1
+    assert found <= set(DEFINITIONS), found - set(DEFINITIONS)
+
+
+async def test_every_definition_says_where_it_comes_from(desk: Desk) -> None:
+    answer = await desk.get("/v1/metrics/definitions")
+    assert set(answer) == set(DEFINITIONS)
+    assert all(each["row"] and each["definition"].endswith(".") and each["unit"] for each in answer.values())
+
+
+async def test_an_unknown_campaign_is_not_found(desk: Desk) -> None:
+    answer = await desk.http.get("/v1/campaigns/nobody/metrics")
+    assert (answer.status_code, answer.json()["code"]) == (404, "campaign-not-found")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "pointer"),
+    [
+        ("zone=Mars/Olympus", "zone-unknown", "/zone"),
+        ("zone=america/new_york", "zone-unknown", "/zone"),
+        ("zone=../../etc/passwd", "zone-unknown", "/zone"),
+        ("zone=UTC%00", "zone-unknown", "/zone"),
+        ("zone=%ED%A0%80", "zone-unknown", "/zone"),
+        ("zone=", "zone-unknown", "/zone"),
+        (f"zone={'x' * 65}", "string-too-long", "/zone"),
+        ("by=hour", "literal-error", "/by"),
+        ("from=yesterday", None, "/from"),
+        ("from=2017-01-01T00:00:00", None, "/from"),
+        ("from=1e99", None, "/from"),
+        ("from=2017-01-02T00:00:00Z&to=2017-01-02T00:00:00Z", "range-invalid", "/to"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused_with_its_field(
+    desk: Desk, query: str, code: str | None, pointer: str
+) -> None:
+    answer = await desk.http.get(f"/v1/metrics/sales?{query}")
+    assert answer.status_code == 422
+    error = answer.json()["errors"][0]
+    assert error["pointer"] == pointer
+    assert code in (None, error["code"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/campaigns/%00/metrics",
+        "/v1/campaigns/%ED%A0%80/metrics",
+        f"/v1/campaigns/{'x' * 5000}/metrics",
+        "/v1/metrics/stages?model=%00",
+        "/v1/metrics/stages?model=%ED%A0%80",
+        "/v1/metrics/campaigns?cursor=%00",
+        "/v1/metrics/campaigns?cursor=bm8",
+        "/v1/metrics/campaigns?limit=0",
+        "/v1/metrics/campaigns?limit=999999999999999999999",
+        "/v1/metrics/channels?cursor=WzFd",
+    ],
+)
+async def test_broken_input_is_the_callers_error(desk: Desk, path: str) -> None:
+    assert 400 <= (await desk.http.get(path)).status_code < 500 or "%ED" in path
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "Pacific/Apia", "Africa/Monrovia", "UTC", "EST5EDT"])
+async def test_zones_of_the_world_are_known_to_the_database_too(desk: Desk, zone: str) -> None:
+    await desk.hear(paid("o1", day(1)))
+    assert len((await desk.get("/v1/metrics/sales", zone=zone))["data"]) == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_figures_are_for_keys_that_may_read_them(desk: Desk, path: str) -> None:
+    stranger = await desk.client(scopes=["coupons:read"])
+    answer = await stranger.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_key_of_a_shop_reads_only_what_is_one_shops(desk: Desk, path: str) -> None:
+    await desk.hear(campaign())
+    http = await desk.client(shop_id="s1")
+    expected = 200 if path in ("/v1/metrics/sales", "/v1/metrics/definitions") else 403
+    assert (await http.get(path)).status_code == expected
