@@ -1,6 +1,6 @@
 """What the system says after the replay, beside what an independent computation says. Read by `comeback demo`."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ def _campaign(metrics: Any, campaign: Campaign) -> Iterator[Figure]:
     yield Figure("campaigns", metrics["name"], _line(*found), _line(*expected))
 
 
-async def _lifecycle(http: Http, reference: Reference) -> Any:
+async def _lifecycle(http: Http, reference: Reference) -> AsyncIterator[Figure]:
     lifecycle = reference.lifecycle
     for expected in lifecycle.counts:
         counts = (await http.get("segmentation", "/v1/lifecycle/counts", at=expected.at))["counts"]

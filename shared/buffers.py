@@ -56,6 +56,7 @@ class Buffer:
     tick_at: datetime | None
     aligned: bool
     items: deque[Item] = field(default_factory=deque[Item])
+    ticks: int = 0
     paused: bool = False
 
     def held(self, clock: datetime) -> bool:
@@ -79,6 +80,11 @@ class Buffers:
     def positions(self) -> dict[Partition, int]:
         return {partition: part.offset for partition, part in self._parts.items()}
 
+    def worth_applying(self) -> bool:
+        """Whether there is a good batch, or all that there will be before the clock moves."""
+        clocked = [part for (topic, _), part in self._parts.items() if topic in self._clocked]
+        return all(part.ticks for part in clocked) or sum(len(part.items) for part in self._parts.values()) >= _LOW
+
     def waiting(self) -> bool:
         """Whether something fetched must wait for the clock."""
         return any(part.items for part in self._parts.values())
@@ -92,7 +98,9 @@ class Buffers:
                 continue
             if record.offset > part.fetched:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
-            part.items.append(_read(record))
+            item = _read(record)
+            part.items.append(item)
+            part.ticks += isinstance(item.event, ClockTicked)
             part.fetched += 1
 
     def full(self) -> list[Partition]:
@@ -149,6 +157,7 @@ class Buffers:
             for _ in range(step.next_offset - step.offset):
                 part.items.popleft()
             part.offset = step.next_offset
+            part.ticks -= step.ticks
             if step.tick_at is not None:
                 part.tick_at = max(part.tick_at or BEGINNING, step.tick_at)
 

@@ -13,13 +13,15 @@ from shared.consuming import Consumers
 from shared.database import Database, Session, is_transient, savepoint
 from shared.events import short_type
 from shared.inbox import Overtaken, Partition
-from shared.kafka import Consumer, KafkaError
+from shared.kafka import Consumer, KafkaError, Record
 from shared.parked import add_parked
 from shared.telemetry import log
 from shared.timekeeper import Decide, Timekeeper, get_clock
 
 _BACK_OFF = 0.5
 _SHOW_EVERY = 5.0
+_LINGER = 0.003
+_LINGERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,24 @@ class Worker:
         # While something waits for the clock, another worker may be the one that moves it.
         waiting = self._buffers.waiting()
         found = await consumer.poll(50 if waiting else 1000)
-        for partition, records in found.items():
-            self._buffers.arrive(partition, records)
+        self._arrive(found)
+        await self._linger(consumer, bool(found))
         consumer.pause(self._buffers.full())
         if waiting and not found:
             await self._run_clock()
         await self._show(consumer)
+
+    def _arrive(self, found: dict[Partition, list[Record]]) -> None:
+        for partition, records in found.items():
+            self._buffers.arrive(partition, records)
+
+    async def _linger(self, consumer: Consumer, found: bool) -> None:
+        # What is told together arrives in pieces; one transaction for all of it costs a fraction of one for each.
+        for _ in range(_LINGERS if found else 0):
+            if self._buffers.worth_applying():
+                return
+            await asyncio.sleep(_LINGER)
+            self._arrive(await consumer.poll(0))
 
     async def _work(self) -> None:
         """Applies all that may be applied, one batch after another."""

@@ -1,7 +1,7 @@
 """Segmentation's tables."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.tables import instant, service_metadata
 
@@ -59,6 +59,8 @@ lifecycle_states = Table(
     Column("reacquired", Boolean, nullable=False),
     instant("cycle_started_at", nullable=True),
     instant("last_order_at", nullable=True),
+    # The counted orders of the model's lookback, as microseconds: read at every evaluation.
+    Column("recent_orders", ARRAY(BigInteger), nullable=False),
     instant("evaluated_at"),
     instant("due_at", nullable=True),
     Index("ix_lifecycle_states_due_at_customer_id", "due_at", "customer_id"),

@@ -16,6 +16,7 @@ REQUIRED = {
     *("domain", "errors", "migrations"),
 }
 OPTIONAL = {"clients"}
+_RUNS_SQL = {"execute", "fetch", "fetch_one", "fetch_value", "exec_driver_sql", "text"}
 PRODUCERS = {event.__name__: producer_of(event) for event in EVENTS}
 
 
@@ -27,13 +28,17 @@ def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def ends_of_transactions(tree: ast.AST) -> list[str]:
-    """Nobody commits or rolls back outside shared/: only the door does."""
+    """Nobody commits or rolls back outside shared/, in SQL neither: only the door does."""
     found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in ("commit", "rollback"):
             found.append(f"line {node.lineno}: .{node.attr}")
-        if isinstance(node, ast.Constant) and str(node.value).strip(" ;\n").upper() in ("COMMIT", "ROLLBACK"):
-            found.append(f"line {node.lineno}: {node.value}")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _RUNS_SQL:
+            for each in node.args:
+                if isinstance(each, ast.Constant) and re.match(
+                    r"\s*(commit|rollback)\b", str(each.value), re.IGNORECASE
+                ):
+                    found.append(f"line {node.lineno}: {each.value}")
     return found
 
 

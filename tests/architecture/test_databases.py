@@ -40,26 +40,29 @@ async def test_a_migrated_database_is_what_the_models_say(service: str, fresh_da
         assert await connection.run_sync(drift, models_of(service)) == []
 
 
-@pytest.mark.parametrize(
-    "planted",
-    [
-        "ALTER TABLE orders ADD COLUMN planted text",
-        "ALTER TABLE orders DROP COLUMN channel",
-        "ALTER TABLE orders ALTER COLUMN total TYPE int",
-        "ALTER TABLE orders ALTER COLUMN shop_id DROP NOT NULL",
-        "ALTER TABLE orders ALTER COLUMN refunds SET DEFAULT 1",
-        "ALTER TABLE refunds DROP CONSTRAINT pk_refunds, ADD PRIMARY KEY (refund_id)",
-        "DROP INDEX ix_orders_customer_id_paid_at",
-        "CREATE INDEX planted ON orders (paid_at)",
-        "CREATE TABLE planted (id int)",
-        "DROP TABLE visits",
-    ],
-)
-async def test_a_planted_difference_is_seen(planted: str, fresh_database: FreshDatabase) -> None:
+PLANTED = [
+    "ALTER TABLE orders ADD COLUMN planted text",
+    "ALTER TABLE orders DROP COLUMN channel",
+    "ALTER TABLE orders ALTER COLUMN total TYPE int",
+    "ALTER TABLE orders ALTER COLUMN shop_id DROP NOT NULL",
+    "ALTER TABLE orders ALTER COLUMN refunds SET DEFAULT 1",
+    "ALTER TABLE refunds DROP CONSTRAINT pk_refunds, ADD PRIMARY KEY (refund_id)",
+    "DROP INDEX ix_orders_customer_id_paid_at",
+    "CREATE INDEX planted ON orders (paid_at)",
+    "CREATE TABLE planted (id int)",
+    "DROP TABLE visits",
+]
+
+
+async def test_a_planted_difference_is_seen(fresh_database: FreshDatabase) -> None:
     database = await fresh_database("profile")
-    async with database.engine.connect() as connection:
-        await connection.exec_driver_sql(planted)
-        assert await connection.run_sync(drift, models_of("profile"))
+    unseen: list[str] = []
+    for planted in PLANTED:
+        async with database.engine.connect() as connection:  # takes the statement back when it is closed
+            await connection.exec_driver_sql(planted)
+            if not await connection.run_sync(drift, models_of("profile")):
+                unseen.append(planted)
+    assert unseen == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -66,7 +66,7 @@ def test_fields_of_a_later_minor_version_are_ignored() -> None:
 
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
-    assert decode(changed(b'"o1"', b'"o\\\\u0000"')).data.order_id == "o\\u0000"
+    assert decode(changed(b'"o1"', b'"o\\\\u0000"')).data.order_id == "o\\u0000"  # pyright: ignore
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=short_type)

@@ -156,7 +156,7 @@ async def test_two_callers_may_use_the_same_key(process: Process) -> None:
 
 async def test_without_a_key_of_ours_nobody_passes(process: Process) -> None:
     for authorization in ("", "Bearer", "Bearer cbk_live_x_y", "Basic !!!", "Bearer \u00e9"):
-        headers = {"Authorization": authorization.encode("latin-1")}
+        headers = httpx.Headers([("Authorization", authorization)], encoding="latin-1")
         answer = await process.http.get("/v1/mine", headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -64,8 +64,8 @@ async def list_sales(
                WHERE counted AND paid_at IS NOT NULL AND ($3::text IS NULL OR shop_id = $3)
                  AND ($4::timestamptz IS NULL OR paid_at >= $4) AND ($5::timestamptz IS NULL OR paid_at < $5)
                GROUP BY 1, 2, 3)
-           SELECT coalesce(to_char(period, 'YYYY-MM-DD'), period::text) AS starts_on, currency, sum(orders)::bigint AS orders,
-                  count(*) AS active_customers, sum(sales) AS sales
+           SELECT coalesce(to_char(period, 'YYYY-MM-DD'), period::text) AS starts_on, currency,
+                  sum(orders)::bigint AS orders, count(*) AS active_customers, sum(sales) AS sales
            FROM by_customer GROUP BY period, currency ORDER BY period, currency""",
         by,
         zone,

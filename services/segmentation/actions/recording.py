@@ -1,7 +1,8 @@
 """Facts as profile tells them; they decide nothing, they mark whom the next tick has to look at."""
 
-import json
 from collections.abc import Sequence
+
+import msgspec
 
 from services.segmentation import repository
 from services.segmentation.repository import Customer, Order
@@ -43,7 +44,7 @@ def _customer(told: Profile) -> Customer:
         source_id=told.source_id,
         is_member=told.member,
         orders=told.orders,
-        spend=json.dumps(spend),
+        spend=msgspec.json.encode(spend).decode(),
         first_order_at=told.first_order_at,
         last_order_at=told.last_order_at,
         first_visit_at=told.first_visit_at,

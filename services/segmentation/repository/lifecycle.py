@@ -1,5 +1,6 @@
 """Stages: where customers stand, the history, and what is counted over it."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from shared.database import ReadSession, Session, execute, fetch
 class Case:
     """A customer to be advanced: where they were known to stand, where to begin, and the orders that matter.
 
-    Rewound: something changed at or before an instant that was decided, so the history is told anew from there.
+    Rewound: something changed before the stage that holds, so the history is told anew from there.
     """
 
     customer_id: str
@@ -37,15 +38,16 @@ def _micros(instant: str) -> str:
     return f"(extract(epoch FROM {instant}) * 1000000)::bigint"
 
 
-# Seconds, never days: a day of PostgreSQL's is a calendar day of the session's time zone.
+# What changed after the last order and after the stage began changes nothing of what is stored: nearly all orders are a
+# little older than the last tick, and need no look at the history.
 _CASES = f"""
 SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
        {_micros("s.cycle_started_at")} AS cycle_started_at, {_micros("s.last_order_at")} AS last_order_at,
        {_micros("known.until")} AS known_until, {_micros("begin.at")} AS begins_at,
-       coalesce(w.changes_from <= known.until, false) AS rewound, {_micros("c.first_visit_at")} AS first_visit_at,
+       coalesce(w.changes_from <= greatest(s.stage_since, s.last_order_at), false) AS rewound,
+       {_micros("c.first_visit_at")} AS first_visit_at, s.recent_orders,
        ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
-             WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at >= begin.at - make_interval(secs => $5)
-             ORDER BY o.paid_at) AS orders
+             WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at > begin.at ORDER BY o.paid_at) AS orders
 FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
 LEFT JOIN lifecycle_states AS s USING (customer_id) LEFT JOIN customers AS c USING (customer_id)
 CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $4::timestamptz)) AS known(until)
@@ -53,9 +55,13 @@ CROSS JOIN LATERAL (SELECT least(known.until, w.changes_from - interval '1 micro
 WHERE w.changes_from IS NOT NULL OR s.due_at <= $3
 """
 
+# Seconds, never days: a day of PostgreSQL's is a calendar day of the session's time zone.
 _REWOUND = f"""
 SELECT w.customer_id, h.stage, {_micros("h.since")} AS since, h.reacquired, h.from_stage,
-       {_micros("coalesce(back.since, first.paid_at)")} AS cycle_started_at, {_micros("last.paid_at")} AS last_order_at
+       {_micros("coalesce(back.since, first.paid_at)")} AS cycle_started_at, {_micros("last.paid_at")} AS last_order_at,
+       ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
+             WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at < w.changes_from
+               AND o.paid_at >= w.changes_from - make_interval(secs => $3) ORDER BY o.paid_at) AS recent_orders
 FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
 LEFT JOIN LATERAL (SELECT * FROM lifecycle_history AS h WHERE h.customer_id = w.customer_id AND h.since < w.changes_from
                    ORDER BY h.since DESC LIMIT 1) AS h ON true
@@ -79,25 +85,27 @@ async def get_cases(
     previous: datetime,
 ) -> list[Case]:
     """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
-    rows = await fetch(session, _CASES, list(changes), list(changes.values()), at, previous, model.lookback / 1_000_000)
+    rows = await fetch(session, _CASES, list(changes), list(changes.values()), at, previous)
     again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
-    rewound: dict[str, Any] = {}
-    if again:
-        found = await fetch(session, _REWOUND, list(again), list(again.values()))
-        rewound = {row["customer_id"]: row for row in found}
-    return [_case(row, rewound.get(row["customer_id"])) for row in rows]
+    if not again:
+        return [_case(row) for row in rows]
+    found = await fetch(session, _REWOUND, list(again), list(again.values()), model.lookback / 1_000_000)
+    rewound = {row["customer_id"]: row for row in found}
+    return [_rewound_case(row, rewound[row["customer_id"]]) if row["rewound"] else _case(row) for row in rows]
 
 
-def _case(row: Any, rewound: Any) -> Case:
-    start = _standing(row if rewound is None else rewound, row["begins_at"])
-    return Case(
-        customer_id=row["customer_id"],
-        before=_standing(row, row["known_until"]) if rewound is not None else start,
-        start=start._replace(from_stage=_STAGES[rewound["from_stage"]]) if rewound is not None else start,
-        orders=row["orders"],
-        first_visit_at=row["first_visit_at"],
-        rewound_to=row["changes_from"] if rewound is not None else None,
-    )
+def _case(row: Any) -> Case:
+    before = _standing(row, row["known_until"])
+    orders = [*(row["recent_orders"] or ()), *row["orders"]]
+    start = before._replace(at=row["begins_at"])
+    return Case(row["customer_id"], before, start, orders, row["first_visit_at"], None)
+
+
+def _rewound_case(row: Any, rewound: Any) -> Case:
+    before = _standing(row, row["known_until"])
+    orders = [*rewound["recent_orders"], *row["orders"]]
+    start = _standing(rewound, row["begins_at"])._replace(from_stage=_STAGES[rewound["from_stage"]])
+    return Case(row["customer_id"], before, start, orders, row["first_visit_at"], row["changes_from"])
 
 
 _STAGES: dict[str | None, Stage | None] = {None: None, **{stage.value: stage for stage in Stage}}
@@ -119,7 +127,7 @@ async def save_advances(session: Session, model: LifecycleModel, advances: Seque
     await _delete_rewound([case for case, _ in advances if case.rewound_to is not None], session)
     await _close_entries(session, advances)
     await _add_entries(session, model, advances)
-    await _upsert_states(session, advances)
+    await _upsert_states(session, model, advances)
 
 
 async def _delete_rewound(cases: Sequence[Case], session: Session) -> None:
@@ -174,32 +182,50 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
         )
 
 
-async def _upsert_states(session: Session, advances: Sequence[tuple[Case, Advance]]) -> None:
-    rows = [
-        (
-            case.customer_id,
-            done.standing.stage,
-            instant_or_never(done.standing.since),
-            done.standing.reacquired,
-            instant_or_never(done.standing.cycle_started_at),
-            instant_or_never(done.standing.last_order_at),
-            instant(done.standing.at),
-            instant_or_never(done.due_at),
+async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
+    recent: list[Micros] = []
+    rows: list[tuple[Any, ...]] = []
+    for case, done in advances:
+        at, stage, since, reacquired, cycle, last, _ = done.standing
+        first = len(recent) + 1
+        recent += case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)]
+        due_at = instant_or_never(done.due_at)
+        rows.append(
+            (
+                case.customer_id,
+                stage,
+                _moment(since),
+                reacquired,
+                _moment(cycle),
+                _moment(last),
+                first,
+                len(recent),
+                due_at,
+            )
         )
-        for case, done in advances
-    ]
+    # unnest flattens arrays of arrays, so all recent orders travel as one array, of which each row takes its slice.
     await execute(
         session,
         """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
-                  evaluated_at, due_at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[],
-                                $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
+                  recent_orders, due_at, evaluated_at)
+           SELECT customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
+                  ($10::bigint[])[first_order:last_order], due_at, $11::timestamptz
+           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[], $6::timestamptz[],
+                       $7::int[], $8::int[], $9::timestamptz[])
+                AS n(customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at, first_order,
+                     last_order, due_at)
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
-                  last_order_at = excluded.last_order_at, evaluated_at = excluded.evaluated_at,
-                  due_at = excluded.due_at""",
+                  last_order_at = excluded.last_order_at, recent_orders = excluded.recent_orders,
+                  evaluated_at = excluded.evaluated_at, due_at = excluded.due_at""",
         *map(list, zip(*rows, strict=True)),
+        recent,
+        instant(advances[0][1].standing.at),
     )
+
+
+def _moment(at: Micros | None) -> datetime | None:
+    return None if at is None else instant(at)
 
 
 async def list_history(session: ReadSession, customer_id: str, after: datetime | None, limit: int) -> list[Any]:

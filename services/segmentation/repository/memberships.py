@@ -23,7 +23,10 @@ class Cause:
 
 
 async def settle(session: Session, segments: Sequence[Segment], customer_ids: list[str], at: datetime) -> list[Flip]:
-    """Who of the customers is not where the rules put them at `at`. Stores when time may next turn each rule."""
+    """Who of the customers is not where the rules put them at `at`. Stores when time may next turn each rule.
+
+    A due instant that has moved away is left: looking too early finds nothing, and stores the right one.
+    """
     flips: list[Flip] = []
     for start in range(0, len(segments), _SEGMENTS):
         flips += await _settle_some(session, segments[start : start + _SEGMENTS], customer_ids, at)
@@ -46,7 +49,7 @@ async def _settle_some(
                 SELECT customer_id, segment_id, due_at FROM verdicts WHERE due_at IS NOT NULL
                 ORDER BY customer_id, segment_id
                 ON CONFLICT (customer_id, segment_id) DO UPDATE SET due_at = excluded.due_at
-                WHERE d.due_at <> excluded.due_at
+                WHERE excluded.due_at < d.due_at
             )
             SELECT v.* FROM verdicts AS v LEFT JOIN memberships AS m USING (customer_id, segment_id)
             WHERE v.inside <> (m.segment_id IS NOT NULL) ORDER BY v.segment_id, v.customer_id""",
@@ -98,7 +101,7 @@ async def _get_moments(
             FROM moments AS m JOIN customers AS c USING (customer_id)
             LEFT JOIN LATERAL (
                 SELECT stage, since AS stage_since, reacquired FROM lifecycle_history AS h
-                WHERE h.customer_id = m.customer_id AND h.since <= m.at AND (h.until IS NULL OR h.until > m.at)
+                WHERE h.customer_id = m.customer_id AND h.since <= m.at ORDER BY h.since DESC LIMIT 1
             ) AS s ON true
             ORDER BY m.customer_id, m.at""",
         *compiler.args,

@@ -144,7 +144,8 @@ def _decision(
     suppressed: Reason | None,
     segment_version: int | None,
 ) -> Decision:
-    arm, reasons = arm_of(ids.share("holdout", campaign.campaign_id, customer_id), campaign.holdout, suppressed)
+    share = ids.share("holdout", campaign.campaign_id, customer_id) if campaign.holdout else 1.0
+    arm, reasons = arm_of(share, campaign.holdout, suppressed)
     return Decision(
         decision_id=ids.derive("dec", campaign.campaign_id, customer_id, cause),
         campaign_id=campaign.campaign_id,

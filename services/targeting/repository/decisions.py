@@ -1,10 +1,11 @@
 """Decisions, and what became of them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from services.targeting.domain import Decision
 from services.targeting.errors import CustomerNotFound, DecisionNotFound
@@ -51,7 +52,7 @@ async def add_decisions(session: Session, decisions: Sequence[Decision]) -> list
         [decision.decided_at for decision in decisions],
         [decision.stage for decision in decisions],
         [decision.stage_since for decision in decisions],
-        [json.dumps(decision.rule_versions) for decision in decisions],
+        [msgspec.json.encode(decision.rule_versions).decode() for decision in decisions],
     )
     new = {row["decision_id"] for row in added}
     return [decision for decision in decisions if decision.decision_id in new]

@@ -25,7 +25,8 @@ CREATE TABLE touched (
 );
 CREATE TABLE lifecycle_states (
     customer_id text, stage text, stage_since timestamptz, reacquired boolean NOT NULL,
-    cycle_started_at timestamptz, last_order_at timestamptz, evaluated_at timestamptz NOT NULL, due_at timestamptz,
+    cycle_started_at timestamptz, last_order_at timestamptz, recent_orders bigint[] NOT NULL,
+    evaluated_at timestamptz NOT NULL, due_at timestamptz,
     CONSTRAINT pk_lifecycle_states PRIMARY KEY (customer_id)
 );
 CREATE INDEX ix_lifecycle_states_due_at_customer_id ON lifecycle_states (due_at, customer_id);
