@@ -117,11 +117,11 @@ memberships = Table(
     Index("ix_memberships_segment_id_customer_id", "segment_id", "customer_id"),
 )
 
+# When time alone may next bring a customer into a segment or out of one.
 memberships_due = Table(
     "memberships_due",
     metadata,
     Column("customer_id", Text, primary_key=True),
-    Column("segment_id", Text, primary_key=True),
     instant("due_at"),
     Index("ix_memberships_due_due_at_customer_id", "due_at", "customer_id"),
 )

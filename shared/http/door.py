@@ -137,15 +137,16 @@ async def _store(session: Session, key_id: str, key: str, asked: str, response: 
     )
 
 
-def _session(request: Request) -> Session:
+# Coroutines, because FastAPI sends plain functions to a thread each: three for every request.
+async def _session(request: Request) -> Session:
     return request.state.session
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     return request.state.now
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     return request.state.caller
 
 

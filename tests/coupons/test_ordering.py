@@ -1,5 +1,6 @@
 """Paid orders that name codes, beside the same uses reported over HTTP."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.coupons import actions
 from services.coupons.actions import ordering
-from services.coupons.domain import Discount, DiscountType, Validity, ValidityType
+from services.coupons.domain import Discount, DiscountType, Use, Validity, ValidityType
 from shared.events.coupons import CouponRedeemed
 from tests.conftest import FreshDatabase
 from tests.coupons.given import (
@@ -220,3 +222,23 @@ async def test_facts_come_out_the_same_in_any_order_and_twice_is_once(
     assert found == [{"decision_id": "dec_0", "order_id": "o1"}, {"decision_id": "dec_2", "order_id": "o3"}]
     assert await rows(database, "SELECT sum(used)::int AS used FROM coupons") == [{"used": 2}]
     assert len(await told(database)) == 5
+
+
+@pytest.mark.parametrize("reference", ["", "till 7"])
+async def test_a_redemption_in_flight_is_seen_by_the_tick_that_waits_for_it(
+    fresh_database: FreshDatabase, reference: str
+) -> None:
+    """The coupon is locked first and its redemptions are read then: never the other way round."""
+    database = await fresh_database("coupons")
+    code = await issue(database, await add_template(database, uses=None))
+    await apply(database, paid(1, [code]))
+    mine = Use(code, None, "s1", "o1", reference, 10_000, "USD", T0)
+    async with database.transaction() as session:
+        session.info.update({"service": "coupons", "ids": IDS})
+        await actions.redeem(session, mine)
+        ticking = asyncio.create_task(tick(database, T0 + DAY))
+        while not await rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+    await ticking
+    assert await rows(database, "SELECT reference FROM redemptions") == [{"reference": reference}]
+    assert await rows(database, "SELECT used FROM coupons") == [{"used": 1}]

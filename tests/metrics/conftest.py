@@ -27,6 +27,7 @@ class Desk:
         self.database = database
         self.http = http
         self._stack = stack
+        self.remembered: list[object] = []
 
     async def hear(self, *events: Event) -> None:
         """One batch."""

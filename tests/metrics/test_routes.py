@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from services.metrics.domain.definitions import DEFINITIONS
+from services.metrics.domain.periods import zones
 from tests.metrics.conftest import Desk
 from tests.metrics.telling import campaign, day, decided, issued, paid, redeemed, refused, staged, visited, withheld
 
@@ -68,13 +67,21 @@ async def tell_everything(desk: Desk) -> None:
     )
 
 
-@pytest.mark.parametrize("path", PATHS[:-1])
-async def test_every_figure_has_a_definition(desk: Desk, path: str) -> None:
+async def test_every_figure_has_a_definition(desk: Desk) -> None:
     await tell_everything(desk)
-    answer = await desk.get(path)
-    found = figures_of({key: value for key, value in answer.items() if key not in {"has_more", "next_cursor"}})
-    assert len(found) >= 1
-    assert found <= set(DEFINITIONS), found - set(DEFINITIONS)
+    for path in PATHS[:-1]:
+        answer = await desk.get(path)
+        found = figures_of({key: value for key, value in answer.items() if key not in {"has_more", "next_cursor"}})
+        assert found, path
+        assert found <= set(DEFINITIONS), (path, found - set(DEFINITIONS))
+
+
+async def test_every_definition_is_of_a_figure(desk: Desk) -> None:
+    await tell_everything(desk)
+    found: set[str] = set()
+    for path in PATHS[:-1]:
+        found |= figures_of(await desk.get(path))
+    assert set(DEFINITIONS) <= found
 
 
 async def test_every_definition_says_where_it_comes_from(desk: Desk) -> None:
@@ -88,68 +95,66 @@ async def test_an_unknown_campaign_is_not_found(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "campaign-not-found")
 
 
-@pytest.mark.parametrize(
-    ("query", "code", "pointer"),
-    [
-        ("zone=Mars/Olympus", "zone-unknown", "/zone"),
-        ("zone=america/new_york", "zone-unknown", "/zone"),
-        ("zone=../../etc/passwd", "zone-unknown", "/zone"),
-        ("zone=UTC%00", "zone-unknown", "/zone"),
-        ("zone=%ED%A0%80", "zone-unknown", "/zone"),
-        ("zone=", "zone-unknown", "/zone"),
-        (f"zone={'x' * 65}", "string-too-long", "/zone"),
-        ("by=hour", "literal-error", "/by"),
-        ("from=yesterday", None, "/from"),
-        ("from=2017-01-01T00:00:00", None, "/from"),
-        ("from=1e99", None, "/from"),
-        ("from=2017-01-02T00:00:00Z&to=2017-01-02T00:00:00Z", "range-invalid", "/to"),
-    ],
-)
-async def test_a_question_that_makes_no_sense_is_refused_with_its_field(
-    desk: Desk, query: str, code: str | None, pointer: str
-) -> None:
-    answer = await desk.http.get(f"/v1/metrics/sales?{query}")
-    assert answer.status_code == 422
-    error = answer.json()["errors"][0]
-    assert error["pointer"] == pointer
-    assert code in (None, error["code"])
+NONSENSE = [
+    ("zone=Mars/Olympus", "/zone", "zone-unknown"),
+    ("zone=america/new_york", "/zone", "zone-unknown"),
+    ("zone=../../etc/passwd", "/zone", "zone-unknown"),
+    ("zone=UTC%00", "/zone", "zone-unknown"),
+    ("zone=%ED%A0%80", "/zone", "zone-unknown"),
+    ("zone=", "/zone", "zone-unknown"),
+    (f"zone={'x' * 65}", "/zone", "string-too-long"),
+    ("by=hour", "/by", "literal-error"),
+    ("from=yesterday", "/from", "value-error"),
+    ("from=2017-01-01T00:00:00", "/from", "timezone-aware"),
+    ("to=1e99", "/to", "value-error"),
+    ("from=2017-01-02T00:00:00Z&to=2017-01-02T00:00:00Z", "/to", "range-invalid"),
+]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/campaigns/%00/metrics",
-        "/v1/campaigns/%ED%A0%80/metrics",
-        f"/v1/campaigns/{'x' * 5000}/metrics",
-        "/v1/metrics/stages?model=%00",
-        "/v1/metrics/stages?model=%ED%A0%80",
-        "/v1/metrics/campaigns?cursor=%00",
-        "/v1/metrics/campaigns?cursor=bm8",
-        "/v1/metrics/campaigns?limit=0",
-        "/v1/metrics/campaigns?limit=999999999999999999999",
-        "/v1/metrics/channels?cursor=WzFd",
-    ],
-)
-async def test_broken_input_is_the_callers_error(desk: Desk, path: str) -> None:
-    assert 400 <= (await desk.http.get(path)).status_code < 500 or "%ED" in path
+async def test_a_question_that_makes_no_sense_is_refused_with_its_field(desk: Desk) -> None:
+    for query, pointer, code in NONSENSE:
+        answer = await desk.http.get(f"/v1/metrics/sales?{query}")
+        error = answer.json()["errors"][0]
+        assert (answer.status_code, error["pointer"], error["code"]) == (422, pointer, code), query
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "Pacific/Apia", "Africa/Monrovia", "UTC", "EST5EDT"])
-async def test_zones_of_the_world_are_known_to_the_database_too(desk: Desk, zone: str) -> None:
+BROKEN = [
+    ("/v1/campaigns/%00/metrics", 422),
+    # Bytes that are no UTF-8 arrive as the replacement character.
+    ("/v1/campaigns/%ED%A0%80/metrics", 404),
+    (f"/v1/campaigns/{'x' * 5000}/metrics", 404),
+    ("/v1/metrics/stages?model=%00", 422),
+    ("/v1/metrics/stages?model=%ED%A0%80", 200),
+    ("/v1/metrics/campaigns?cursor=%00", 422),
+    ("/v1/metrics/campaigns?cursor=bm8", 422),
+    ("/v1/metrics/campaigns?cursor=WzFd", 422),
+    ("/v1/metrics/channels?cursor=WzFd", 422),
+    ("/v1/metrics/campaigns?limit=0", 422),
+    ("/v1/metrics/campaigns?limit=999999999999999999999", 422),
+]
+
+
+async def test_broken_input_is_the_callers_error(desk: Desk) -> None:
+    found = [(path, (await desk.http.get(path)).status_code) for path, _ in BROKEN]
+    assert found == BROKEN
+
+
+async def test_zones_of_the_world_are_known_to_the_database_too(desk: Desk) -> None:
     await desk.hear(paid("o1", day(1)))
-    assert len((await desk.get("/v1/metrics/sales", zone=zone))["data"]) == 1
+    for zone in sorted(zones()):
+        answer = await desk.http.get("/v1/metrics/sales", params={"zone": zone})
+        assert (answer.status_code, len(answer.json()["data"])) == (200, 1), zone
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_figures_are_for_keys_that_may_read_them(desk: Desk, path: str) -> None:
+async def test_figures_are_for_keys_that_may_read_them(desk: Desk) -> None:
     stranger = await desk.client(scopes=["coupons:read"])
-    answer = await stranger.get(path)
-    assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+    for path in PATHS:
+        answer = await stranger.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing"), path
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_a_key_of_a_shop_reads_only_what_is_one_shops(desk: Desk, path: str) -> None:
+async def test_a_key_of_a_shop_reads_only_what_is_one_shops(desk: Desk) -> None:
     await desk.hear(campaign())
     http = await desk.client(shop_id="s1")
-    expected = 200 if path in ("/v1/metrics/sales", "/v1/metrics/definitions") else 403
-    assert (await http.get(path)).status_code == expected
+    open_to_shops = [path for path in PATHS if (await http.get(path)).status_code == 200]
+    assert open_to_shops == ["/v1/metrics/sales", "/v1/metrics/definitions"]

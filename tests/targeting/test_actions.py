@@ -62,7 +62,9 @@ def address(admin: Admin) -> Iterator[str]:
 
 
 # One database for all examples: each empties it first.
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(events=histories, seed=st.integers(0, 2**32))
 def test_any_order_between_two_ticks_gives_the_same_facts_and_decisions(
     address: str, events: list[Event], seed: int

@@ -6,7 +6,16 @@ from datetime import datetime
 
 from services.coupons import repository
 from services.coupons.actions import telling
-from services.coupons.domain import Coupon, Redemption, Use, check_owner, check_use, discount_of, normalise
+from services.coupons.domain import (
+    Coupon,
+    Redemption,
+    Use,
+    check_owner,
+    check_use,
+    discount_of,
+    normalise,
+    redemption_of,
+)
 from services.coupons.repository.orders import PaidOrder
 from shared import outbox
 from shared.database import Session
@@ -69,9 +78,9 @@ async def redeem_paid_orders(session: Session, at: datetime) -> bool:
     uses = _Uses(session.info["ids"], coupons, {(r.coupon_id, r.shop_id, r.order_id) for r in known})
     refusals = {order.order_key: uses.redeem(order) for order in orders}
     if uses.redeemed:
-        await repository.add_redemptions(session, [redemption for _, redemption in uses.redeemed])
+        await repository.add_redemptions(session, uses.redeemed)
     await repository.refuse_codes(session, refusals)
-    outbox.emit(session, [telling.redeemed(coupon, redemption) for coupon, redemption in uses.redeemed])
+    outbox.emit(session, [telling.redeemed(redemption) for redemption in uses.redeemed])
     return len(orders) < CHUNK
 
 
@@ -82,7 +91,7 @@ class _Uses:
         self._ids = ids
         self._coupons = coupons
         self._known = known
-        self.redeemed: list[tuple[Coupon, Redemption]] = []
+        self.redeemed: list[Redemption] = []
 
     def redeem(self, order: PaidOrder) -> dict[str, str]:
         """By code: the rules that forbid it."""
@@ -92,7 +101,7 @@ class _Uses:
             if coupon is None or (coupon.coupon_id, order.shop_id, order.order_id) in self._known:
                 continue
             try:
-                self.redeemed.append((coupon, self._redemption(coupon, order)))
+                self.redeemed.append(self._redemption(coupon, order))
             except Refusal as refusal:
                 refusals[code] = refusal.code
             else:
@@ -113,19 +122,6 @@ class _Uses:
         )
         check_owner(coupon, use)
         check_use(coupon, use)
-        given = discount_of(coupon.definition, use)
-        return Redemption(
-            # Another id than any redemption over HTTP has: this one may be adopted by one with a reference.
-            redemption_id=self._ids.derive("rdm", order.shop_id, order.order_id, coupon.code),
-            coupon_id=coupon.coupon_id,
-            shop_id=order.shop_id,
-            order_id=order.order_id,
-            reference="",
-            attempt=1,
-            amount=order.amount,
-            currency=order.currency,
-            platform=given.platform,
-            merchant=given.merchant,
-            redeemed_at=order.paid_at,
-            by_order=True,
-        )
+        # Another id than any redemption over HTTP has: this one may be adopted by one with a reference.
+        redemption_id = self._ids.derive("rdm", use.shop_id, use.order_id, use.code)
+        return redemption_of(coupon, use, discount_of(coupon.definition, use), redemption_id, by_order=True)

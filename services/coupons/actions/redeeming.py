@@ -1,7 +1,7 @@
 """Coupons checked, used and given back over HTTP."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from services.coupons import repository
 from services.coupons.actions import telling
@@ -15,6 +15,7 @@ from services.coupons.domain import (
     check_owner,
     check_use,
     discount_of,
+    redemption_of,
 )
 from services.coupons.errors import AlreadyRolledBack, UseTaken
 from shared import outbox
@@ -37,8 +38,8 @@ async def validate(session: ReadSession, use: Use) -> Validation:
         return Validation(None, refusal.code, refusal.detail)
 
 
-async def redeem(session: Session, use: Use) -> tuple[str, bool]:
-    """The coupon has one more use, on this order. The redemption's id, and whether it is new. Tells `coupon.redeemed`.
+async def redeem(session: Session, use: Use) -> tuple[Redemption, bool]:
+    """The coupon has one more use, on this order. The redemption, and whether it is new. Tells `coupon.redeemed`.
 
     The same (shop, order, code, reference) while it stands is the same redemption; after a rollback it is another one.
     Refused with the code of the rule; as a conflict when the last use was taken while we waited for the coupon, or when
@@ -50,28 +51,29 @@ async def redeem(session: Session, use: Use) -> tuple[str, bool]:
     standing = _standing(before, use)
     if standing is not None:
         _same(standing, coupon, use)
-        if standing.by_order:
-            await repository.adopt_redemption(session, standing, use.reference)
-        return standing.redemption_id, False
+        return await _adopt(session, standing, use), False
     if coupon.is_used_up and not locked.was_used_up:
         raise UseTaken("somebody else has used this coupon just now", pointer="/code")
     check_use(coupon, use)
-    redemption = _redemption(session, coupon, use, 1 + sum(each.reference == use.reference for each in before))
+    attempt = 1 + sum(each.reference == use.reference for each in before)
+    redemption = redemption_of(
+        coupon, use, discount_of(coupon.definition, use), _redemption_id(session, use, attempt), attempt=attempt
+    )
     await repository.add_redemptions(session, [redemption])
-    outbox.emit(session, [telling.redeemed(coupon, redemption)])
-    return redemption.redemption_id, True
+    outbox.emit(session, [telling.redeemed(redemption)])
+    return redemption, True
 
 
-async def roll_back(session: Session, redemption_id: str, shop_id: str | None, now: datetime) -> Any:
+async def roll_back(session: Session, redemption_id: str, shop_id: str | None, now: datetime) -> Redemption:
     """The redemption is undone and its use is free again; `redemption.rolled_back` tells it. Refused the second time.
 
     To a `shop_id` the redemptions of other shops do not exist."""
-    row = await repository.get_redemption(session, redemption_id, shop_id)
-    if not await repository.roll_back(session, row["coupon_id"], redemption_id, now):
+    redemption = await repository.get_redemption(session, redemption_id, shop_id)
+    undone = await repository.roll_back(session, redemption, now)
+    if undone is None:
         raise AlreadyRolledBack("this redemption was rolled back before")
-    row = await repository.get_redemption(session, redemption_id, shop_id)
-    outbox.emit(session, [telling.rolled_back(row)])
-    return row
+    outbox.emit(session, [telling.rolled_back(undone)])
+    return undone
 
 
 async def _uses_of_order(session: ReadSession, coupon: Coupon, use: Use) -> list[Redemption]:
@@ -85,12 +87,11 @@ def _standing(before: list[Redemption], use: Use) -> Redemption | None:
 
 def _same(standing: Redemption, coupon: Coupon, use: Use) -> Split:
     """The discount that was given; raises UseTaken when this is asked for with another amount or discount."""
-    given = Split(standing.platform, standing.merchant)
     if (standing.amount, standing.currency) != (use.amount, use.currency):
         raise UseTaken("this order has used this coupon with another amount", pointer="/amount")
-    if _worth(coupon, use) not in (None, given):
+    if _worth(coupon, use) not in (None, standing.given):
         raise UseTaken("this order has used this coupon with another discount", pointer="/discount")
-    return given
+    return standing.given
 
 
 def _worth(coupon: Coupon, use: Use) -> Split | None:
@@ -100,19 +101,14 @@ def _worth(coupon: Coupon, use: Use) -> Split | None:
     return discount_of(coupon.definition, use)
 
 
-def _redemption(session: Session, coupon: Coupon, use: Use, attempt: int) -> Redemption:
+async def _adopt(session: Session, standing: Redemption, use: Use) -> Redemption:
+    """What a paid order has used is now reported: from here on it has that reference, and is adopted by no other."""
+    if not standing.by_order:
+        return standing
+    await repository.adopt_redemption(session, standing, use.reference)
+    return replace(standing, reference=use.reference, by_order=False)
+
+
+def _redemption_id(session: Session, use: Use, attempt: int) -> str:
     ids: Ids = session.info["ids"]
-    given = discount_of(coupon.definition, use)
-    return Redemption(
-        redemption_id=ids.derive("rdm", use.shop_id, use.order_id, coupon.code, use.reference, str(attempt)),
-        coupon_id=coupon.coupon_id,
-        shop_id=use.shop_id,
-        order_id=use.order_id,
-        reference=use.reference,
-        attempt=attempt,
-        amount=use.amount,
-        currency=use.currency,
-        platform=given.platform,
-        merchant=given.merchant,
-        redeemed_at=use.at,
-    )
+    return ids.derive("rdm", use.shop_id, use.order_id, use.code, use.reference, str(attempt))

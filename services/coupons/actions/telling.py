@@ -55,53 +55,42 @@ def not_issued(answer: Answer, at: datetime) -> Told:
     )
 
 
-def redeemed(coupon: Coupon, redemption: Redemption) -> Told:
-    return coupon.customer_id, events.CouponRedeemed(
+def redeemed(redemption: Redemption) -> Told:
+    return redemption.customer_id, events.CouponRedeemed(
         id=f"{redemption.redemption_id}:redeemed",
         source="coupons",
-        subject=coupon.customer_id,
+        subject=redemption.customer_id,
         time=redemption.redeemed_at,
-        data=events.Redemption(
-            redemption_id=redemption.redemption_id,
-            coupon_id=coupon.coupon_id,
-            code=coupon.code,
-            campaign_id=coupon.campaign_id,
-            customer_id=coupon.customer_id,
-            channel=coupon.channel,
-            shop_id=redemption.shop_id,
-            order_id=redemption.order_id,
-            reference=redemption.reference,
-            currency=redemption.currency,
-            platform=redemption.platform,
-            merchant=redemption.merchant,
-            redeemed_at=redemption.redeemed_at,
-        ),
+        data=_redemption(redemption),
     )
 
 
-def rolled_back(row: Any) -> Told:
-    """`row` is a redemption as the repository shows it."""
-    return row["customer_id"], events.RedemptionRolledBack(
-        id=f"{row['redemption_id']}:rolled_back",
+def rolled_back(redemption: Redemption) -> Told:
+    return redemption.customer_id, events.RedemptionRolledBack(
+        id=f"{redemption.redemption_id}:rolled_back",
         source="coupons",
-        subject=row["customer_id"],
-        time=row["rolled_back_at"],
-        data=events.Redemption(
-            redemption_id=row["redemption_id"],
-            coupon_id=row["coupon_id"],
-            code=row["code"],
-            campaign_id=row["campaign_id"],
-            customer_id=row["customer_id"],
-            channel=row["channel"],
-            shop_id=row["shop_id"],
-            order_id=row["order_id"],
-            reference=row["reference"],
-            currency=row["currency"],
-            platform=row["platform"],
-            merchant=row["merchant"],
-            redeemed_at=row["redeemed_at"],
-            rolled_back_at=row["rolled_back_at"],
-        ),
+        subject=redemption.customer_id,
+        time=redemption.rolled_back_at or redemption.redeemed_at,
+        data=_redemption(redemption),
+    )
+
+
+def _redemption(redemption: Redemption) -> events.Redemption:
+    return events.Redemption(
+        redemption_id=redemption.redemption_id,
+        coupon_id=redemption.coupon_id,
+        code=redemption.code,
+        campaign_id=redemption.campaign_id,
+        customer_id=redemption.customer_id,
+        channel=redemption.channel,
+        shop_id=redemption.shop_id,
+        order_id=redemption.order_id,
+        reference=redemption.reference,
+        currency=redemption.currency,
+        platform=redemption.platform,
+        merchant=redemption.merchant,
+        redeemed_at=redemption.redeemed_at,
+        rolled_back_at=redemption.rolled_back_at,
     )
 
 

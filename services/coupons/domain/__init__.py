@@ -11,6 +11,7 @@ from services.coupons.domain.redeeming import (
     check_use,
     discount_of,
     normalise,
+    redemption_of,
 )
 from services.coupons.domain.templates import (
     Definition,
@@ -54,5 +55,6 @@ __all__ = [
     "discount_on",
     "is_claimable",
     "normalise",
+    "redemption_of",
     "use_window",
 ]

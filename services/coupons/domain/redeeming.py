@@ -72,6 +72,10 @@ class Redemption:
 
     redemption_id: str
     coupon_id: str
+    code: str
+    campaign_id: str
+    customer_id: str
+    channel: str
     shop_id: str
     order_id: str
     reference: str
@@ -81,13 +85,40 @@ class Redemption:
     platform: int
     merchant: int
     redeemed_at: datetime
-    rolled_back_at: datetime | None = None
     # A paid order named the code, and nobody has reported this use over HTTP so far.
-    by_order: bool = False
+    by_order: bool
+    rolled_back_at: datetime | None = None
 
     @property
     def stands(self) -> bool:
         return self.rolled_back_at is None
+
+    @property
+    def given(self) -> Split:
+        return Split(self.platform, self.merchant)
+
+
+def redemption_of(
+    coupon: Coupon, use: Use, given: Split, redemption_id: str, *, attempt: int = 1, by_order: bool = False
+) -> Redemption:
+    return Redemption(
+        redemption_id=redemption_id,
+        coupon_id=coupon.coupon_id,
+        code=coupon.code,
+        campaign_id=coupon.campaign_id,
+        customer_id=coupon.customer_id,
+        channel=coupon.channel,
+        shop_id=use.shop_id,
+        order_id=use.order_id,
+        reference=use.reference,
+        attempt=attempt,
+        amount=use.amount,
+        currency=use.currency,
+        platform=given.platform,
+        merchant=given.merchant,
+        redeemed_at=use.at,
+        by_order=by_order,
+    )
 
 
 def normalise(code: str) -> str:

@@ -1,6 +1,7 @@
 """Uses of coupons."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +9,16 @@ from services.coupons.domain import Redemption
 from services.coupons.errors import RedemptionNotFound
 from shared.database import ReadSession, Session, execute, fetch, fetch_one
 
-_SHOWN = """
+_ROWS = """
 SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM redemptions AS r JOIN coupons AS c USING (coupon_id)
 """
 
 
+_FIELDS = tuple(field.name for field in fields(Redemption))
+
+
 def _redemption(row: Any) -> Redemption:
-    return Redemption(**dict(row))
+    return Redemption(**{name: row[name] for name in _FIELDS})
 
 
 async def add_redemptions(session: Session, redemptions: Sequence[Redemption]) -> None:
@@ -62,10 +66,9 @@ async def list_redemptions_of_orders(session: ReadSession, uses: Sequence[tuple[
     """All that ever happened between these (coupon, shop, order)s, rolled back or not; the first attempts first."""
     rows = await fetch(
         session,
-        """SELECT r.* FROM redemptions AS r
-           JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(coupon_id, shop_id, order_id)
-                USING (coupon_id, shop_id, order_id)
-           ORDER BY r.attempt, r.redemption_id""",
+        f"""{_ROWS} JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(coupon_id, shop_id, order_id)
+                     USING (coupon_id, shop_id, order_id)
+            ORDER BY r.attempt, r.redemption_id""",
         [coupon_id for coupon_id, _, _ in uses],
         [shop_id for _, shop_id, _ in uses],
         [order_id for _, _, order_id in uses],
@@ -73,29 +76,27 @@ async def list_redemptions_of_orders(session: ReadSession, uses: Sequence[tuple[
     return [_redemption(row) for row in rows]
 
 
-async def get_redemption(session: ReadSession, redemption_id: str, shop_id: str | None) -> Any:
-    """A redemption's row with its coupon's code, campaign, customer and channel; raises RedemptionNotFound.
-
-    To a `shop_id` those of other shops do not exist."""
+async def get_redemption(session: ReadSession, redemption_id: str, shop_id: str | None) -> Redemption:
+    """Raises RedemptionNotFound; to a `shop_id` those of other shops do not exist."""
     row = await fetch_one(
         session,
-        f"{_SHOWN} WHERE r.redemption_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)",
+        f"{_ROWS} WHERE r.redemption_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)",
         redemption_id,
         shop_id,
     )
     if row is None:
         raise RedemptionNotFound(f"there is no redemption {redemption_id}")
-    return row
+    return _redemption(row)
 
 
 async def list_redemptions(
     session: ReadSession, coupon_id: str, shop_id: str | None, after: list[Any] | None, limit: int
-) -> list[Any]:
+) -> list[Redemption]:
     """A coupon's redemptions, the earliest first; of one shop when a shop asks."""
     redeemed_at, redemption_id = after or (None, None)
-    return await fetch(
+    rows = await fetch(
         session,
-        f"""{_SHOWN} WHERE r.coupon_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)
+        f"""{_ROWS} WHERE r.coupon_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)
               AND ($3::timestamptz IS NULL OR (r.redeemed_at, r.redemption_id) > ($3, $4))
             ORDER BY r.redeemed_at, r.redemption_id LIMIT $5""",
         coupon_id,
@@ -104,18 +105,23 @@ async def list_redemptions(
         redemption_id,
         limit,
     )
+    return [_redemption(row) for row in rows]
 
 
-async def roll_back(session: Session, coupon_id: str, redemption_id: str, now: datetime) -> bool:
-    """Undoes a standing redemption and frees its use; False when it was undone before."""
+async def roll_back(session: Session, redemption: Redemption, now: datetime) -> Redemption | None:
+    """Undoes a standing redemption and frees its use; None when it was undone before."""
     # The coupon first, as whoever redeems does, or two transactions could wait for each other.
-    await execute(session, "SELECT 1 FROM coupons WHERE coupon_id = $1 FOR UPDATE", coupon_id)
-    undone = await execute(
+    await execute(session, "SELECT 1 FROM coupons WHERE coupon_id = $1 FOR UPDATE", redemption.coupon_id)
+    row = await fetch_one(
         session,
-        "UPDATE redemptions SET rolled_back_at = $2 WHERE redemption_id = $1 AND rolled_back_at IS NULL",
-        redemption_id,
+        """WITH r AS (
+               UPDATE redemptions SET rolled_back_at = $2 WHERE redemption_id = $1 AND rolled_back_at IS NULL
+               RETURNING *
+           ), c AS (
+               UPDATE coupons SET used = used - 1 FROM r WHERE coupons.coupon_id = r.coupon_id RETURNING coupons.*
+           )
+           SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM r JOIN c USING (coupon_id)""",
+        redemption.redemption_id,
         now,
     )
-    if undone:
-        await execute(session, "UPDATE coupons SET used = used - 1 WHERE coupon_id = $1", coupon_id)
-    return undone > 0
+    return None if row is None else _redemption(row)

@@ -36,7 +36,7 @@ async def list_redemptions(
         session, coupon.coupon_id, caller.shop_id, decode_cursor(cursor, datetime, str), limit + 1
     )
     return Page[RedemptionAnswer].of(
-        rows, limit, key=lambda row: [row["redeemed_at"].isoformat(), row["redemption_id"]], item=RedemptionAnswer.of
+        rows, limit, key=lambda each: [each.redeemed_at.isoformat(), each.redemption_id], item=RedemptionAnswer.of
     )
 
 
@@ -54,5 +54,5 @@ async def list_coupons(
         session, customer_id, status, now, decode_cursor(cursor, datetime, str), limit + 1
     )
     return Page[CouponAnswer].of(
-        rows, limit, key=lambda row: [row[0].issued_at.isoformat(), row[0].coupon_id], item=CouponAnswer.of
+        rows, limit, key=lambda each: [each[0].issued_at.isoformat(), each[0].coupon_id], item=CouponAnswer.of
     )

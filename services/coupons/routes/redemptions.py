@@ -25,9 +25,9 @@ async def redeem(
 ) -> RedemptionAnswer:
     """Uses a coupon: 201. The same use again is the same redemption: 200. A rule that forbids it: 422 with its code."""
     caller.require_shop(body.shop_id)
-    redemption_id, is_new = await actions.redeem(session, body.use(_customer(session, body), now))
+    redemption, is_new = await actions.redeem(session, body.use(_customer(session, body), now))
     response.status_code = 201 if is_new else 200
-    return RedemptionAnswer.of(await repository.get_redemption(session, redemption_id, caller.shop_id))
+    return RedemptionAnswer.of(redemption)
 
 
 @router.get("/redemptions/{redemption_id}", **access("coupons:read", shop_keys=True))

@@ -108,9 +108,9 @@ class RedemptionAnswer(BaseModel):
     rolled_back_at: datetime | None
 
     @classmethod
-    def of(cls, row: Any) -> "RedemptionAnswer":
-        given = domain.Split(row["platform"], row["merchant"])
-        return cls(**{name: row[name] for name in _SAME}, discount=DiscountAnswer.of(given))
+    def of(cls, redemption: domain.Redemption) -> "RedemptionAnswer":
+        same: dict[str, Any] = {name: getattr(redemption, name) for name in _SAME}
+        return cls(**same, discount=DiscountAnswer.of(redemption.given))
 
 
 _SAME = tuple(name for name in RedemptionAnswer.model_fields if name != "discount")

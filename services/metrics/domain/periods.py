@@ -10,5 +10,5 @@ PERIODS: tuple[str, ...] = get_args(By)
 
 @cache
 def zones() -> frozenset[str]:
-    """The names of the time zones of the world, as IANA writes them."""
-    return frozenset(available_timezones())
+    """The names of the time zones of the world, as IANA writes them; `localtime` is no more than this machine's."""
+    return frozenset(available_timezones() - {"localtime"})

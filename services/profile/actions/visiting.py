@@ -9,12 +9,14 @@ from shared import outbox
 from shared.database import Session
 from shared.events.profile import VisitFact, VisitRecorded
 from shared.events.storefront import Order, StorefrontCustomerIdentified, StorefrontOrderPlaced, StorefrontVisitRecorded
+from shared.ids import Ids
 
 
 async def record_visits(session: Session, events: Sequence[StorefrontVisitRecorded | StorefrontOrderPlaced]) -> None:
     """Each visit is known and told once; an order that is not paid yet is a visit too. Visits of nobody are dropped."""
+    ids: Ids = session.info["ids"]
     visits = [
-        Visit(f"{_kind(event)}:{event.id}", customer_id, event.data.shop_id, event.time)
+        Visit(ids.derive("vis", _kind(event), event.id), customer_id, event.data.shop_id, event.time)
         for event in events
         if (customer_id := customer_of(session, event.data.person)) is not None
     ]

@@ -23,7 +23,7 @@ class Cause:
 
 
 async def settle(session: Session, segments: Sequence[Segment], customer_ids: list[str], at: datetime) -> list[Flip]:
-    """Who of the customers is not where the rules put them at `at`. Stores when time may next turn each rule.
+    """Who of the customers is not where the rules put them at `at`. Stores when time may next turn a rule.
 
     A due instant that has moved away is left: looking too early finds nothing, and stores the right one.
     """
@@ -36,35 +36,39 @@ async def settle(session: Session, segments: Sequence[Segment], customer_ids: li
 async def _settle_some(
     session: Session, segments: Sequence[Segment], customer_ids: list[str], at: datetime
 ) -> list[Flip]:
-    compiler = Compiler(customer_ids, at)
-    verdicts = ", ".join(_verdict(compiler, segment) for segment in segments)
+    compiler = Compiler(customer_ids, at, [segment.segment_id for segment in segments])
+    now = "$2::timestamptz"
+    holds = ", ".join(compiler.holds(segment.rule, now) for segment in segments)
+    dues = ", ".join(compiler.due(segment.rule, now) for segment in segments)
+    backfilled = ", ".join(_backfilled(compiler, segment) for segment in segments)
     rows = await fetch(
         session,
         f"""WITH verdicts AS MATERIALIZED (
-                SELECT c.customer_id, v.* FROM {FACTS}
-                CROSS JOIN LATERAL (VALUES {verdicts}) AS v(segment_id, backfilled, inside, due_at)
-                WHERE c.customer_id = ANY($1::text[]) AND $2::timestamptz IS NOT NULL
+                SELECT c.customer_id, m.segment_ids, d.due_at AS known_due_at, unnest($3::text[]) AS segment_id,
+                       unnest(ARRAY[{backfilled}]) AS backfilled, unnest(ARRAY[{holds}]) AS inside,
+                       unnest(ARRAY[{dues}]) AS due_at
+                FROM {FACTS} LEFT JOIN memberships_due AS d USING (customer_id)
+                CROSS JOIN LATERAL (SELECT array_agg(segment_id) FROM memberships WHERE customer_id = c.customer_id
+                                   ) AS m(segment_ids)
+                WHERE c.customer_id = ANY($1::text[]) AND {now} IS NOT NULL
             ), dues AS (
-                INSERT INTO memberships_due AS d (customer_id, segment_id, due_at)
-                SELECT customer_id, segment_id, due_at FROM verdicts WHERE due_at IS NOT NULL
-                ORDER BY customer_id, segment_id
-                ON CONFLICT (customer_id, segment_id) DO UPDATE SET due_at = excluded.due_at
-                WHERE excluded.due_at < d.due_at
+                INSERT INTO memberships_due AS d (customer_id, due_at)
+                SELECT customer_id, min(due_at) FROM verdicts WHERE due_at < coalesce(known_due_at, 'infinity')
+                GROUP BY customer_id ORDER BY customer_id
+                ON CONFLICT (customer_id) DO UPDATE SET due_at = least(d.due_at, excluded.due_at)
             )
-            SELECT v.* FROM verdicts AS v LEFT JOIN memberships AS m USING (customer_id, segment_id)
-            WHERE v.inside <> (m.segment_id IS NOT NULL) ORDER BY v.segment_id, v.customer_id""",
+            SELECT customer_id, segment_id, inside, backfilled FROM verdicts
+            WHERE inside <> coalesce(segment_id = ANY(segment_ids), false) ORDER BY segment_id, customer_id""",
         *compiler.args,
     )
     return [Flip(row["customer_id"], row["segment_id"], row["inside"], row["backfilled"]) for row in rows]
 
 
-def _verdict(compiler: Compiler, segment: Segment) -> str:
-    at = "$2::timestamptz"
+def _backfilled(compiler: Compiler, segment: Segment) -> str:
+    if segment.status is not Status.FILLING:
+        return "false"
     # Nobody beyond the place where filling has come was ever looked at: what is found there is no news.
-    filled = compiler.bind(segment.filled_up_to, "text")
-    backfilled = f"c.customer_id > {filled}" if segment.status is Status.FILLING else f"{filled} IS NULL"
-    holds, due = compiler.holds(segment.rule, at), compiler.due(segment.rule, at)
-    return f"({compiler.bind(segment.segment_id, 'text')}, {backfilled}, {holds}, {due})"
+    return f"c.customer_id > {compiler.bind(segment.filled_up_to, 'text')}"
 
 
 async def get_causes(

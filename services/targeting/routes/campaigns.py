@@ -10,7 +10,7 @@ from services.targeting.schemas import CampaignAnswer, CampaignBody, CampaignCha
 from shared.http.door import Now, SessionOf, access
 from shared.http.door import router as make_router
 from shared.http.pages import Cursor, Limit, Page, decode_cursor
-from shared.ids import draw
+from shared.ids import new_id
 
 # A list of a million ids.
 BODY_LIMITS = {"/v1/campaigns": 64_000_000}
@@ -21,7 +21,7 @@ router = make_router("campaigns")
 @router.post("/campaigns", status_code=201, **access("campaigns:write"))
 async def create_campaign(session: SessionOf, now: Now, body: CampaignBody) -> CampaignAnswer:
     """Makes a draft; it decides nothing before it is started."""
-    campaign = body.campaign(draw("cmp"), now)
+    campaign = body.campaign(new_id(session.info, "cmp"), now)
     return CampaignAnswer.of(await actions.create_campaign(session, campaign, list_of(body)))
 
 

@@ -82,10 +82,10 @@ EVENTS = (
     p.VisitRecorded(
         **story.of(
             "profile",
-            "visit:7c1f0a0e-5d8e-4c3b-9a53-0a2b6f0e51d7",
+            "vis_7c1f0a0e5d8e4c3b9a530a2b",
             story.VISITED,
             p.VisitFact(
-                visit_id="visit:7c1f0a0e-5d8e-4c3b-9a53-0a2b6f0e51d7",
+                visit_id="vis_7c1f0a0e5d8e4c3b9a530a2b",
                 customer_id=story.ANNA,
                 shop_id=story.SHOP,
                 visited_at=story.VISITED,

@@ -54,8 +54,8 @@ CREATE TABLE memberships (
 );
 CREATE INDEX ix_memberships_segment_id_customer_id ON memberships (segment_id, customer_id);
 CREATE TABLE memberships_due (
-    customer_id text, segment_id text, due_at timestamptz NOT NULL,
-    CONSTRAINT pk_memberships_due PRIMARY KEY (customer_id, segment_id)
+    customer_id text, due_at timestamptz NOT NULL,
+    CONSTRAINT pk_memberships_due PRIMARY KEY (customer_id)
 );
 CREATE INDEX ix_memberships_due_due_at_customer_id ON memberships_due (due_at, customer_id);
 """
