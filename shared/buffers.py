@@ -24,6 +24,8 @@ class PositionLost(Exception):
 
 @dataclass(slots=True)
 class Item:
+    """A record and what it says: an event, a `reason` why it cannot be read, or neither when nobody here listens."""
+
     record: Record
     event: Event | None
     reason: str | None = None
@@ -65,9 +67,10 @@ class Buffer:
 
 
 class Buffers:
-    def __init__(self, clocked: list[str], *, skips_ticks: bool) -> None:
+    def __init__(self, clocked: list[str], *, skips_ticks: bool, ignored: tuple[bytes, ...] = ()) -> None:
         self._clocked = set(clocked)
         self._skips_ticks = skips_ticks
+        self._ignored = ignored
         self._parts: dict[Partition, Buffer] = {}
 
     def reset(self, positions: dict[Partition, tuple[int, datetime | None]]) -> None:
@@ -98,7 +101,7 @@ class Buffers:
                 continue
             if record.offset > part.fetched:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
-            item = _read(record)
+            item = Item(record, None) if (record.value or b"").startswith(self._ignored) else _read(record)
             part.items.append(item)
             part.ticks += isinstance(item.event, ClockTicked)
             part.fetched += 1
@@ -132,8 +135,10 @@ class Buffers:
                 break
             step.next_offset += 1
             batch.size += 1
-            if item.event is None:
+            if item.reason is not None:
                 batch.unreadable.append(item)
+            elif item.event is None:
+                continue
             elif isinstance(item.event, ClockTicked):
                 self._note_tick(step, item.event)
                 if part.aligned:

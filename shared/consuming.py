@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from shared.database import Session
-from shared.events import Event
+from shared.events import ClockTicked, Event, type_of
+from shared.events.codec import EVENTS
 
 Handler = Callable[[Session, list[Any]], Awaitable[None]]
 
@@ -38,6 +39,11 @@ class Consumers:
     @property
     def events(self) -> list[type[Event]]:
         return list(self._handlers)
+
+    def heads_of_others(self) -> tuple[bytes, ...]:
+        """How records of ours begin whose type nobody here handles: they need not be decoded to be passed over."""
+        ours = {*self._handlers, ClockTicked}
+        return tuple(f'{{"type":"{type_of(event)}",'.encode() for event in EVENTS if event not in ours)
 
     def wants(self, event: Event) -> bool:
         return type(event) in self._handlers

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
@@ -13,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 Session = AsyncSession
 ReadSession = AsyncSession
 
-_BEGIN = text("SELECT 1")
 # Serialization failure, deadlock, too many connections, disk full and the server going down: try the whole unit again.
 _TRANSIENT_STATES = ("40001", "40P01", "53", "57P", "08", "25006", "55P03", "XX000")
 
@@ -23,6 +21,7 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 10) -> None:
         self.url = url
+        self._size = size
         self.engine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_size=size,
@@ -35,11 +34,7 @@ class Database:
     async def transaction(self) -> AsyncGenerator[Session]:
         """A session whose work is committed when the block ends, and undone when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            try:
-                await self._begin(session)
-            except DBAPIError:
-                # A connection that died in the pool: the pool has thrown it away, the next one is fresh.
-                await self._begin(session)
+            await self._begin(session)
             try:
                 yield session
                 await session.commit()
@@ -48,12 +43,19 @@ class Database:
                     await session.rollback()
                 raise
 
-    @staticmethod
-    async def _begin(session: Session) -> None:
-        # SQLAlchemy begins with the first statement it runs itself; `fetch` and `execute` go past it.
-        await session.execute(_BEGIN)
-        proxied = await (await session.connection()).get_raw_connection()
-        session.info["driver"] = proxied.driver_connection
+    async def _begin(self, session: Session) -> None:
+        # SQLAlchemy would begin with the first statement that it runs itself; `fetch` and `execute` go past it.
+        for left in range(self._size, -1, -1):
+            proxied: Any = await (await session.connection()).get_raw_connection()
+            session.info["driver"] = proxied.driver_connection
+            try:
+                await proxied.dbapi_connection._start_transaction()
+                return
+            except Exception:
+                # It died in the pool, as all that were open do when the server restarts: on to the next one.
+                await session.invalidate()
+                if not left:
+                    raise
 
     async def connect(self) -> Any:
         """A connection of its own, for locks that a session holds and for notifications."""

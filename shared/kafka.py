@@ -1,9 +1,10 @@
 """The only file that knows aiokafka: a producer, a consumer whose position is ours, and topics."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 # pyright: reportMissingTypeStubs=false
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
+from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableType]
 
 from shared import topics
 from shared.events import ClockTicked, Tick
@@ -23,7 +25,8 @@ __all__ = ["Consumer", "KafkaError", "Producer", "Record", "create_topics"]
 
 Record = Any  # aiokafka's ConsumerRecord: topic, partition, offset, key, value
 _HEADERS = [("content-type", CONTENT_TYPE)]
-_QUEUED = 2_000
+# By partition: `(key, body)` in the order in which they must arrive.
+Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
 
 
@@ -80,25 +83,29 @@ class Producer:
         return self._client
 
     async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None:
-        """Sends `(key, body)` pairs in order."""
-        for start in range(0, len(messages), _QUEUED):
-            part = [(key.encode(), body, None) for key, body in messages[start : start + _QUEUED]]
-            await self._until_acknowledged(topic, part)
+        """Sends `(key, body)` pairs; those of one key arrive in order."""
+
+        def divide(count: int) -> Parts:
+            parts: Parts = {}
+            for key, body in messages:
+                encoded = key.encode()
+                parts.setdefault(_partition_of(encoded) % count, []).append((encoded, body))
+            return parts
+
+        if messages:
+            await self._until_acknowledged(topic, divide)
 
     async def publish_tick(self, topic: str, tick: Tick) -> None:
         """Writes the tick into every partition."""
         body = encode_tick(topic, tick.at, tick.partitions)
-        await self._until_acknowledged(topic, [(None, body, number) for number in range(tick.partitions)])
+        await self._until_acknowledged(topic, lambda _: {number: [(None, body)] for number in range(tick.partitions)})
 
-    async def _until_acknowledged(self, topic: str, messages: Sequence[tuple[bytes | None, bytes, int | None]]) -> None:
+    async def _until_acknowledged(self, topic: str, divide: Callable[[int], Parts]) -> None:
         while True:
             client = self.client
             try:
-                sent = [
-                    await client.send(topic, key=key, value=body, partition=number, headers=_HEADERS)
-                    for key, body, number in messages
-                ]
-                await asyncio.gather(*sent)
+                parts = divide(len(await client.partitions_for(topic)))
+                await asyncio.gather(*(_send(client, topic, number, part) for number, part in parts.items()))
             except KafkaError as error:
                 log.warning("broker.waiting", topic=topic, reason=repr(error))
                 await asyncio.sleep(_BACK_OFF)
@@ -127,6 +134,25 @@ class Producer:
                 return bool(await self.client.client.fetch_all_metadata())
         except (KafkaError, TimeoutError, OSError):
             return False
+
+
+async def _send(client: Any, topic: str, partition: int, messages: list[tuple[bytes | None, bytes]]) -> None:
+    # Whole batches: a future, a hash and a look-up for each message would cost more than all the rest.
+    acknowledgements: list[Any] = []
+    batch = client.create_batch()
+    for key, body in messages:
+        if batch.append(key=key, value=body, timestamp=None, headers=_HEADERS) is None:
+            acknowledgements.append(await client.send_batch(batch, topic, partition=partition))
+            batch = client.create_batch()
+            batch.append(key=key, value=body, timestamp=None, headers=_HEADERS)
+    acknowledgements.append(await client.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*acknowledgements)
+
+
+@lru_cache(100_000)
+def _partition_of(key: bytes) -> int:
+    """The hash by which every Kafka client spreads keys; the same customers come again and again."""
+    return murmur2(key) & 0x7FFFFFFF
 
 
 def encode_tick(topic: str, at: datetime, partitions: int) -> bytes:

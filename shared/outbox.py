@@ -15,6 +15,8 @@ from shared.events.codec import encode
 _RELAY_LOCK = 7_201_001
 _ROWS = 200
 NOTIFY_CHANNEL = "comeback_outbox"
+_TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3) RETURNING outbox_id)
+            SELECT pg_notify('{NOTIFY_CHANNEL}', '') FROM told"""
 
 
 class Publisher(Protocol):
@@ -43,12 +45,11 @@ async def flush(session: Session, tick_at: datetime | None = None) -> None:
         return
     await execute(
         session,
-        "INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3)",
+        _TELL,
         [key for key, _ in events],
         [encode(event) for _, event in events],
         tick_at,
     )
-    await execute(session, f"NOTIFY {NOTIFY_CHANNEL}")
 
 
 class RelayLost(Exception):
@@ -69,6 +70,8 @@ class Relay:
         connection = await self._database.connect()
         try:
             await lock_session(connection, _RELAY_LOCK)
+            # A row whose deletion is lost with the machine is published once more, which is allowed.
+            await connection.execute("SET synchronous_commit = off")
             await connection.add_listener(NOTIFY_CHANNEL, self._notice)
             partitions = await self._publisher.count_partitions(self._topic)
             while True:

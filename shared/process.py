@@ -23,7 +23,7 @@ async def _until_stopped(wiring: Wiring, topic: str | None, extra: Extra | None)
     await producer.start_when_possible()
     running: list[Awaitable[None]] = [
         Worker(wiring).run(),
-        Retrier(wiring.database, wiring.consumers, wiring.info).run(),
+        Retrier(wiring.database, wiring.consumers, {**wiring.info, "service": wiring.service}).run(),
     ]
     if topic is not None:
         running.append(Relay(wiring.database, producer, topic).run())

@@ -46,7 +46,11 @@ class Worker:
         self._database = wiring.database
         self._consumers = wiring.consumers
         self._info = {**wiring.info, "service": wiring.service}
-        self._buffers = Buffers(wiring.consumers.clocked, skips_ticks=wiring.consumers.skips_ticks)
+        self._buffers = Buffers(
+            wiring.consumers.clocked,
+            skips_ticks=wiring.consumers.skips_ticks,
+            ignored=wiring.consumers.heads_of_others(),
+        )
         self._timekeeper = Timekeeper(
             wiring.database, self._info, wiring.consumers.clocked, wiring.decide, tells=wiring.tells
         )

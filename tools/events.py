@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from asyncpg import UndefinedTableError
 from rich.table import Table
 
 from deploy.local.addresses import Given
+from deploy.local.errors import StackError
 from deploy.local.names import SERVICES
 from deploy.local.stack import Stack
 from deploy.local.state import default_home
@@ -26,7 +28,11 @@ def parked(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of each service at the most.")] = 50,
 ) -> None:
     """List parked records, the latest first; exit code 1 if there are any."""
-    table = Table("service", "place", "bytes", "tries", "parked at", "reason", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("service", "place", "bytes", "tries", "parked at"):
+        # Never cut off: `show` and `retry` want the place as it stands here.
+        table.add_column(title, no_wrap=True, overflow="ignore")
+    table.add_column("reason", overflow="fold")
     for name in [_known(service)] if service else SERVICES:
         for row in asyncio.run(_fetch(name, _LIST, limit)):
             cells = (name, _place(row), str(row["size"]), str(row["attempts"]), f"{row['parked_at']:%Y-%m-%d %H:%M:%S}")
@@ -111,5 +117,7 @@ async def _fetch(service: str, sql: str, *args: Any) -> list[Any]:
     connection = await connect(environment[f"COMEBACK_{service.upper()}_DATABASE_URL"])
     try:
         return await connection.fetch(sql, *args)
+    except UndefinedTableError as error:
+        raise StackError(f"{service} has no tables yet: `comeback stack up` makes them.") from error
     finally:
         await connection.close()

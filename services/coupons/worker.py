@@ -29,6 +29,7 @@ def main() -> None:
             info={"ids": Ids(settings.secret), "limits": limits},
         ),
         topic=topics.COUPONS,
+        failpoint=settings.failpoint,
     )
 
 

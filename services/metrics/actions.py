@@ -75,9 +75,9 @@ async def record_decisions(session: Session, events: Sequence[DecisionMade]) -> 
     """The decisions are known as targeting made them, and so is that their campaigns exist."""
     decisions = [
         facts.Decision(
-            told.decision_id,
             told.campaign_id,
             told.customer_id,
+            told.decision_id,
             told.arm,
             told.reasons[0] if told.reasons else "unstated",
             told.stage,
@@ -114,7 +114,7 @@ async def record_coupons(session: Session, events: Sequence[CouponIssued]) -> No
     ]
     await repository.add_coupons(session, coupons)
     outcomes = [
-        facts.Outcome(told.decision_id, told.campaign_id, told.customer_id, "issued", None)
+        facts.Outcome(told.campaign_id, told.customer_id, told.decision_id, "issued", None)
         for told in (event.data for event in events)
     ]
     await repository.upsert_outcomes(session, outcomes)
@@ -125,7 +125,7 @@ async def record_refusals(
 ) -> None:
     """The decisions are known as held out, or as suppressed with the code of the refusal."""
     outcomes = [
-        facts.Outcome(told.decision_id, told.campaign_id, told.customer_id, outcome, told.code)
+        facts.Outcome(told.campaign_id, told.customer_id, told.decision_id, outcome, told.code)
         for told in (event.data for event in events)
     ]
     await repository.upsert_outcomes(session, outcomes)

@@ -60,13 +60,14 @@ campaigns = Table(
     instant("ends_at", nullable=True),
 )
 
-# One row holds what targeting decided and what coupons answered, whichever is heard first.
+# One row holds what targeting decided and what coupons answered, whichever is heard first. The key begins with the
+# campaign, so that its index finds a campaign's decisions and, among them, a customer's.
 decisions = Table(
     "decisions",
     metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
     Column("decision_id", Text, primary_key=True),
-    Column("campaign_id", Text, nullable=False),
-    Column("customer_id", Text, nullable=False),
     Column("decided_arm", Text),
     Column("reason", Text),
     Column("stage", Text),
@@ -84,7 +85,6 @@ decisions = Table(
             persisted=True,
         ),
     ),
-    Index("ix_decisions_campaign_id", "campaign_id"),
 )
 
 coupons = Table(

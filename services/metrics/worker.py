@@ -24,6 +24,7 @@ def main() -> None:
             info={"ids": Ids(settings.secret)},
         ),
         topic=None,
+        failpoint=settings.failpoint,
     )
 
 

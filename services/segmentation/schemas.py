@@ -97,7 +97,7 @@ class SampleAnswer(BaseModel):
     @classmethod
     def of(cls, row: Any) -> "SampleAnswer":
         facts: dict[str, Any] = dict(row)
-        facts |= {"spend": json.loads(row["spend"]), "reacquired": row["reacquired"] or False}
+        facts |= {"reacquired": row["reacquired"] or False}
         return cls(**{name: facts[name] for name in cls.model_fields})
 
 

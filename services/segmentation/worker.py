@@ -25,6 +25,7 @@ def main() -> None:
             info={"ids": Ids(settings.secret)},
         ),
         topic=topics.SEGMENTATION,
+        failpoint=settings.failpoint,
     )
 
 

@@ -1,6 +1,6 @@
 """Targeting's rules: what a campaign is, what it may become, whom it reaches. Pure; rows TG1-TG5, TG11, TG12."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -183,6 +183,21 @@ class Known:
     stage_version: int | None = None
 
 
+NOBODY = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A customer whom a cause puts before a campaign: what is known of them, and what forbids an offer, if anything."""
+
+    customer_id: str
+    cause: str
+    caused_at: datetime
+    known: Known
+    suppressed: Reason | None = None
+    segment_version: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided for one (campaign, customer, cause) at a tick."""
@@ -196,9 +211,9 @@ class Decision:
     cause: str
     caused_at: datetime
     decided_at: datetime
-    stage: str | None = None
-    stage_since: datetime | None = None
-    rule_versions: dict[str, int] = field(default_factory=dict[str, int])
+    stage: str | None
+    stage_since: datetime | None
+    rule_versions: dict[str, int]
 
 
 def written(at: datetime) -> str:
@@ -222,11 +237,21 @@ def arm_of(share: float, holdout: float, suppressed: Reason | None) -> tuple[Arm
     return (Arm.HELD_OUT, [Reason.HOLDOUT]) if share < holdout else (Arm.TREATED, [])
 
 
-def rule_versions(campaign: Campaign, known: Known | None, segment_version: int | None) -> dict[str, int]:
-    """Which versions of which rules a decision rests on."""
-    versions = {"campaign": campaign.version}
-    if known is not None and known.stage_version is not None:
-        versions["lifecycle"] = known.stage_version
-    if segment_version is not None:
-        versions["segment"] = segment_version
-    return versions
+def decide(decision_id: str, campaign: Campaign, case: Case, share: float, at: datetime) -> Decision:
+    """The decision at the tick `at`, with the stage frozen as of it and the versions of the rules it rests on."""
+    arm, reasons = arm_of(share, campaign.holdout, case.suppressed)
+    versions = {"campaign": campaign.version, "lifecycle": case.known.stage_version, "segment": case.segment_version}
+    return Decision(
+        decision_id=decision_id,
+        campaign_id=campaign.campaign_id,
+        campaign_version=campaign.version,
+        customer_id=case.customer_id,
+        arm=arm,
+        reasons=reasons,
+        cause=case.cause,
+        caused_at=case.caused_at,
+        decided_at=at,
+        stage=case.known.stage,
+        stage_since=case.known.stage_since,
+        rule_versions={rule: version for rule, version in versions.items() if version is not None},
+    )

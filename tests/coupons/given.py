@@ -24,6 +24,8 @@ from tests.support import doing
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 LIMITS = Limits()
+# Somebody in this database waits for a lock.
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def template(**fields: Any) -> Definition:
@@ -42,6 +44,7 @@ AS_REPORTED = Discount(DiscountType.AS_REPORTED, "USD")
 
 async def add_template(database: Database, **fields: Any) -> str:
     async with database.transaction() as session:
+        session.info["ids"] = doing.IDS
         return (await actions.create_template(session, template(**fields), T0)).template_id
 
 

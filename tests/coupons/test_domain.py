@@ -76,7 +76,8 @@ def test_a_static_validity_begins_at_its_instant_but_not_before_the_issue() -> N
 
 def test_coupons_are_issued_in_the_half_open_interval_of_the_template() -> None:
     """CP9."""
-    limited = template(starts_at=T0, ends_at=T0 + DAY)
+    longer = Validity(ValidityType.RELATIVE, days=9, may_outlive_template=True)
+    limited = template(starts_at=T0, ends_at=T0 + DAY, validity=longer)
     moment = timedelta(microseconds=1)
     assert not is_claimable(limited, T0 - moment)
     assert is_claimable(limited, T0)

@@ -12,7 +12,7 @@ from services.coupons.domain import Discount, DiscountType, Validity, ValidityTy
 from shared.database import Database, execute
 from shared.events.coupons import CouponRedeemed, RedemptionRolledBack
 from tests.conftest import FreshDatabase
-from tests.coupons.given import AS_REPORTED, DAY, T0, add_template, client, issue, refused, use
+from tests.coupons.given import AS_REPORTED, DAY, T0, WAITING, add_template, client, issue, refused, use
 from tests.support.doing import IDS, rows, told
 
 MOMENT = timedelta(microseconds=1)
@@ -65,7 +65,7 @@ async def test_who_waits_for_the_coupon_and_finds_it_gone_has_lost_a_race(fresh_
         async with database.transaction() as session:
             await execute(session, "UPDATE coupons SET used = 1")
             waiting = asyncio.create_task(http.post("/v1/redemptions", json=use(code)))
-            while not await rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+            while not await rows(database, WAITING):
                 await asyncio.sleep(0.01)
         assert refused(await waiting) == (409, "coupon-already-redeemed")
         assert refused(await http.post("/v1/redemptions", json=use(code))) == (422, "coupon-already-redeemed")

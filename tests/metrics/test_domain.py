@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.domain.facts import latest
-from services.metrics.domain.figures import Group, Responses, lift, main_currency, recall
+from services.metrics.domain.figures import Deliveries, Group, lift, main_currency, recall
 from services.metrics.domain.statistics import (
     Difference,
     Mean,
@@ -126,15 +126,16 @@ def test_recall_looks_at_silent_and_churned_customers_only() -> None:
 
 
 def test_a_campaign_that_does_not_recall_is_judged_by_all_its_customers() -> None:
-    responses = [
-        Responses("treated", True, 10, 4),
-        Responses("treated", False, 90, 50),
-        Responses("held_out", False, 9, 3),
+    groups = [
+        Group("treated", None, True, True, 12, later=2),
+        Group("treated", None, False, True, 90),
+        Group("held_out", None, False, False, 10, later=1),
     ]
-    assert lift(responses, "recall").treated == Rate(4, 10)
-    assert lift(responses, "recall").held_out == Rate(0, 0)
-    assert lift(responses, "revenue").treated == Rate(54, 100)
-    assert lift(responses, "revenue").held_out == Rate(3, 9)
+    found = Deliveries(groups, {("treated", True): 4, ("treated", False): 50, ("held_out", False): 3}, [], 0, None)
+    assert lift(found, "recall").treated == Rate(4, 10)
+    assert lift(found, "recall").held_out == Rate(0, 0)
+    assert lift(found, "revenue").treated == Rate(54, 100)
+    assert lift(found, "revenue").held_out == Rate(3, 9)
 
 
 def test_the_main_currency_is_the_most_frequent_of_the_first_counts_that_know_one() -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.profile.consumers import consumers as profile_consumers
 from shared.buffers import Batch, Buffers, PositionLost
 from shared.clock import BEGINNING, wall
 from shared.events.codec import encode
@@ -105,3 +106,12 @@ def test_a_partition_that_holds_enough_is_paused_once_and_resumed_once() -> None
     buffers.applied(buffers.take(BEGINNING))
     assert buffers.drained() == [("orders", 0)]
     assert buffers.drained() == []
+
+
+def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
+    """And counted as applied: its place in the log is taken."""
+    buffers = Buffers(["orders"], skips_ticks=False, ignored=profile_consumers.heads_of_others())
+    buffers.reset({("orders", 0): (0, None)})
+    buffers.arrive(("orders", 0), [Record(0, 0, visit(1)), Record(0, 1, b'{"type":"broken')])
+    batch = buffers.take(BEGINNING)
+    assert (ids(batch), len(batch.unreadable), batch.steps["orders", 0].next_offset) == ([], 1, 2)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.targeting import domain
-from services.targeting.domain import Arm, Cause, Kind, Known, Reason, Status, Trigger
+from services.targeting.domain import NOBODY, Arm, Case, Cause, Kind, Known, Reason, Status, Trigger
 from services.targeting.errors import (
     CampaignNotActive,
     CampaignNotDraft,
@@ -142,5 +142,7 @@ def test_a_cause_reads_the_same_in_every_zone() -> None:
 
 def test_a_decision_names_the_versions_of_its_rules() -> None:
     it = replace(campaign(SEGMENT), version=9)
-    assert domain.rule_versions(it, None, None) == {"campaign": 9}
-    assert domain.rule_versions(it, Known("new", T0, 3), 7) == {"campaign": 9, "lifecycle": 3, "segment": 7}
+    unknown = Case("cus_a", "segment:seg_1@...", T0, NOBODY)
+    assert domain.decide("dec_1", it, unknown, 0.5, T0).rule_versions == {"campaign": 9}
+    member = Case("cus_a", "segment:seg_1@...", T0, Known("new", T0, 3), segment_version=7)
+    assert domain.decide("dec_1", it, member, 0.5, T0).rule_versions == {"campaign": 9, "lifecycle": 3, "segment": 7}

@@ -225,18 +225,20 @@ async def test_a_known_customer_without_decisions_has_an_empty_list(http: httpx.
     assert (await http.get(f"/v1/customers/{customer('anna')}/decisions")).json()["data"] == []
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [
-        ("/v1/campaigns/cmp_x", "campaign-not-found"),
-        ("/v1/campaigns/cmp_x/decisions", "campaign-not-found"),
-        ("/v1/campaigns/cmp_x/versions", "campaign-not-found"),
-        ("/v1/customers/cus_x/decisions", "customer-not-found"),
-        ("/v1/decisions/dec_x", "decision-not-found"),
-    ],
-)
-async def test_what_does_not_exist_has_its_own_code(http: httpx.AsyncClient, path: str, code: str) -> None:
-    refused(await http.get(path), 404, code)
+MISSING = {
+    "/v1/campaigns/cmp_x": "campaign-not-found",
+    "/v1/campaigns/cmp_x/decisions": "campaign-not-found",
+    "/v1/campaigns/cmp_x/versions": "campaign-not-found",
+    "/v1/customers/cus_x/decisions": "customer-not-found",
+    "/v1/decisions/dec_x": "decision-not-found",
+}
+
+
+async def test_what_does_not_exist_has_its_own_code(http: httpx.AsyncClient) -> None:
+    for path, code in MISSING.items():
+        refused(await http.get(path), 404, code)
+    for verb in ("start", "pause", "stop"):
+        refused(await act(http, "cmp_x", verb), 404, "campaign-not-found")
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {

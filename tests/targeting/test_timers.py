@@ -58,6 +58,18 @@ async def test_told_twice_is_decided_once(world: World) -> None:
     assert len(await world.decisions()) == 1
 
 
+async def test_a_cause_that_is_taken_back_and_told_again_is_decided_once(world: World) -> None:
+    """A late order ends a silence that a refund of it brings back: the same cause, at another tick."""
+    await world.start(campaign(max_cause_age_hours=100))
+    for told_at in (T0 + 2 * HOUR, T0 + 4 * HOUR):
+        await world.hear(staged("cus_a", "silent", T0 + HOUR, told_at))
+        await world.tick(told_at)
+        await world.hear(staged("cus_a", "rising", T0, told_at + HOUR, corrects_past=True))
+        await world.tick(told_at + HOUR)
+    assert len(await world.decided()) == 1
+    assert len(await world.decisions()) == 1
+
+
 async def test_a_cause_told_anew_after_its_tick_triggers_nothing(world: World) -> None:
     """After a restore, segmentation tells again what no campaign had waited for when it happened."""
     event = staged("cus_a", "silent", T0 + HOUR, T0 + 2 * HOUR)
@@ -289,8 +301,8 @@ async def test_scheduled_stages_and_segments_reach_the_members_as_of_the_tick(wo
     )
     await world.tick(T0 + 3 * HOUR)
     first, second = await world.decided()
-    assert (first.customer_id, first.cause) == ("cus_a", "scheduled:2026-01-01T01:00:00Z")
-    assert (second.customer_id, second.rule_versions["segment"]) == ("cus_c", 7)
+    assert (first.customer_id, first.arm, first.cause) == ("cus_a", "treated", "scheduled:2026-01-01T01:00:00Z")
+    assert (second.customer_id, second.arm, second.rule_versions["segment"]) == ("cus_c", "treated", 7)
     await world.tick(T0 + DAY)
     assert await world.decided() == []
 

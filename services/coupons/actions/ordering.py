@@ -42,7 +42,7 @@ async def note_paid_orders(session: Session, events: Sequence[OrderPaid]) -> Non
 
 def _paid_order(event: OrderPaid) -> PaidOrder:
     data = event.data
-    codes = dict.fromkeys(normalise(code) for code in data.coupons)
+    codes = dict.fromkeys(map(normalise, data.coupons))
     return PaidOrder(
         order_key=data.order_key,
         version=data.version,
@@ -52,8 +52,8 @@ def _paid_order(event: OrderPaid) -> PaidOrder:
         amount=data.amount,
         currency=data.currency,
         paid_at=data.paid_at,
-        # Ours are letters and digits; what else a shop accepts at its till is none of our business.
-        codes=[code for code in codes if code.isalnum()],
+        # What else a shop takes at its till is none of our business.
+        codes=[code for code in codes if Ids.code_is_sound(code)],
         counted=data.counted and data.paid_at is not None,
     )
 

@@ -8,13 +8,13 @@ from services.coupons import repository
 from services.coupons.domain import Definition, Template, check_definition
 from services.coupons.errors import TemplateArchived
 from shared.database import Session
-from shared.ids import draw
+from shared.ids import new_id
 
 
 async def create_template(session: Session, definition: Definition, now: datetime) -> Template:
     """A new template, version 1, exists. Refused when its fields contradict each other."""
     check_definition(definition)
-    template_id = draw("tpl")
+    template_id = new_id(session.info, "tpl")
     await repository.add_template(session, template_id, definition, now)
     return await repository.get_template(session, template_id)
 

@@ -58,9 +58,12 @@ async def take_marked(session: Session, limit: int) -> list[PaidOrder]:
     rows = await fetch(
         session,
         """WITH first AS (SELECT order_key FROM known_orders WHERE marked ORDER BY paid_at, order_key LIMIT $1),
+                locked AS (
+                    SELECT k.order_key FROM known_orders AS k JOIN first USING (order_key)
+                    ORDER BY k.order_key FOR UPDATE OF k),
                 taken AS (
-                    UPDATE known_orders AS k SET marked = false FROM first
-                    WHERE k.order_key = first.order_key AND k.marked RETURNING k.*)
+                    UPDATE known_orders AS k SET marked = false FROM locked
+                    WHERE k.order_key = locked.order_key AND k.marked RETURNING k.*)
            SELECT order_key, version, customer_id, shop_id, order_id, amount, currency, paid_at, codes, counted
            FROM taken ORDER BY paid_at, order_key""",
         limit,

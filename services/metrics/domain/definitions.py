@@ -163,7 +163,7 @@ _ALONE = {
     "aov": Definition("MT4", "Sales / orders of the period.", _MONEY),
     "counts": Definition("MT15", "Customers by the lifecycle stage that holds at the service's clock.", _CUSTOMERS),
     "customers.known": Definition(
-        "DP1", "Customers with a lifecycle stage, a counted order or a decision.", _CUSTOMERS
+        "DP1", "Customers who have a lifecycle stage: who has visited or ordered.", _CUSTOMERS
     ),
     "customers.buyers": Definition("DP2", f"Distinct customers with a counted order. {_COUNTS}", _CUSTOMERS),
     "shops": Definition("DP1", "Distinct shops with a counted order.", "shops"),

@@ -48,9 +48,9 @@ class Campaign(NamedTuple):
 
 
 class Decision(NamedTuple):
-    decision_id: str
     campaign_id: str
     customer_id: str
+    decision_id: str
     decided_arm: str
     reason: str
     stage: str | None
@@ -61,9 +61,9 @@ class Decision(NamedTuple):
 class Outcome(NamedTuple):
     """What coupons made of a decision: issued, withheld or refused."""
 
-    decision_id: str
     campaign_id: str
     customer_id: str
+    decision_id: str
     outcome: str
     code: str | None
 

@@ -19,7 +19,10 @@ RECALL_GOAL = "recall"
 
 
 class Group(NamedTuple):
-    """Decisions of one campaign that are alike: `closed` windows have ended, `ordered` of them saw an order."""
+    """Decisions of one campaign that are alike: `closed` windows have ended, `ordered` of them saw an order.
+
+    `later` of them were not their customer's first delivery, `later_in_arm` not the one whose window ended first.
+    """
 
     arm: str
     reason: str | None
@@ -27,19 +30,15 @@ class Group(NamedTuple):
     closed: bool
     decisions: int
     ordered: int = 0
-
-
-class Responses(NamedTuple):
-    """Customers by the arm of their first delivery: how many, and how many of them ordered within its window."""
-
-    arm: str
-    recallable: bool
-    customers: int
-    ordered: int
+    later: int = 0
+    later_in_arm: int = 0
 
 
 class Spending(NamedTuple):
-    """What those customers paid in one currency before and after that delivery, over windows of equal length (MT4)."""
+    """What customers paid in one currency around their first delivery, by its arm.
+
+    `before` and `after` are windows of equal length (MT4), `revenue` is what was paid inside the attribution window.
+    """
 
     arm: str
     recallable: bool
@@ -57,21 +56,23 @@ class Spending(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """Treated customers: delivered to, with a closed window, with a visit inside a window, and never seen before it."""
+    """Treated customers with a visit inside a window, inside one that has closed, and never seen before it."""
 
-    delivered: int
-    closed: int
     visited: int
-    visited_closed: int
+    closed: int
     new: int
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """All that was counted of a campaign's decisions; `reach` is None while no visit is known at all."""
+    """All that was counted of a campaign's decisions.
+
+    `firsts`: customers who ordered inside the window of their first delivery, by its arm and by whether they could be
+    recalled. `reach` is None while no visit is known at all.
+    """
 
     groups: list[Group]
-    responses: list[Responses]
+    firsts: dict[tuple[str, bool], int]
     spending: list[Spending]
     new_buyers: int
     reach: Reach | None
@@ -123,17 +124,28 @@ def _ordered(groups: Iterable[Group]) -> Rate:
     return sum((Rate(group.ordered, group.decisions) for group in groups), Rate(0, 0))
 
 
+def reach(groups: Sequence[Group], found: Reach) -> Forms:
+    """MT9: of the customers delivered to, the share who came inside a window."""
+    treated = [group for group in groups if group.arm == TREATED]
+    customers = sum(group.decisions - group.later_in_arm for group in treated)
+    # Of each customer the window that ended first is counted: if that has not closed, none has.
+    closed = sum(group.decisions - group.later_in_arm for group in treated if group.closed)
+    return Forms(Rate(found.visited, customers), Rate(found.closed, closed))
+
+
 class Lift(NamedTuple):
     treated: Rate
     held_out: Rate
     difference: Difference
 
 
-def lift(responses: Sequence[Responses], goal: str) -> Lift:
+def lift(deliveries: Deliveries, goal: str) -> Lift:
     """Treated less held out, over customers by their first delivery; recall campaigns look at the recallable only."""
-    chosen = [each for each in responses if each.recallable or goal != RECALL_GOAL]
     treated, held_out = (
-        sum((Rate(each.ordered, each.customers) for each in chosen if each.arm == arm), Rate(0, 0))
+        Rate(
+            sum(n for (each, recallable), n in deliveries.firsts.items() if each == arm and _counts(recallable, goal)),
+            _count_customers(deliveries.groups, arm, goal),
+        )
         for arm in (TREATED, HELD_OUT)
     )
     return Lift(treated, held_out, compare_rates(treated, held_out))
@@ -145,21 +157,29 @@ class RevenueLift(NamedTuple):
     difference: Difference
 
 
-def revenue_lift(
-    responses: Sequence[Responses], spending: Sequence[Spending], goal: str, currency: str | None
-) -> RevenueLift:
+def revenue_lift(deliveries: Deliveries, goal: str, currency: str | None) -> RevenueLift:
     """The same for what a customer paid within the window, in one currency; who paid nothing counts as 0."""
-    chosen = [each for each in responses if each.recallable or goal != RECALL_GOAL]
-    paid = [each for each in spending if (each.recallable or goal != RECALL_GOAL) and each.currency == currency]
+    paid = [each for each in deliveries.spending if each.currency == currency and _counts(each.recallable, goal)]
     treated, held_out = (
         Mean(
-            sum(each.customers for each in chosen if each.arm == arm),
+            _count_customers(deliveries.groups, arm, goal),
             sum(each.revenue for each in paid if each.arm == arm),
             sum(each.revenue_squares for each in paid if each.arm == arm),
         )
         for arm in (TREATED, HELD_OUT)
     )
     return RevenueLift(treated, held_out, compare_means(treated, held_out))
+
+
+def _counts(recallable: bool, goal: str) -> bool:
+    return recallable or goal != RECALL_GOAL
+
+
+def _count_customers(groups: Iterable[Group], arm: str, goal: str) -> int:
+    """Customers whose first delivery was in this arm."""
+    return sum(
+        group.decisions - group.later for group in groups if group.arm == arm and _counts(group.recallable, goal)
+    )
 
 
 class Average(NamedTuple):

@@ -11,16 +11,16 @@ from services.metrics.repository.facts import (
     upsert_redemptions,
     upsert_stages,
 )
-from services.metrics.repository.redemptions import get_brought, list_brought_by_channel
+from services.metrics.repository.redemptions import get_brought
 from services.metrics.repository.totals import (
     get_campaign,
     get_clock,
+    get_recalls,
     get_sales,
     get_stage_counts,
     get_statuses,
     get_totals,
     list_campaigns,
-    list_recalls,
     list_sales,
 )
 
@@ -31,13 +31,12 @@ __all__ = [
     "get_campaign",
     "get_clock",
     "get_deliveries",
+    "get_recalls",
     "get_sales",
     "get_stage_counts",
     "get_statuses",
     "get_totals",
-    "list_brought_by_channel",
     "list_campaigns",
-    "list_recalls",
     "list_sales",
     "upsert_campaigns",
     "upsert_decisions",

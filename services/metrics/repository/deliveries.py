@@ -1,17 +1,12 @@
 """What became of a campaign's decisions: how many in which arm, and who ordered or came within the window."""
 
+import json
 from datetime import datetime
 from typing import Any
 
-from services.metrics.domain.figures import RECALLABLE, Deliveries, Group, Reach, Responses, Spending
+from services.metrics.domain.figures import RECALLABLE, Deliveries, Group, Reach, Spending
+from services.metrics.repository.planning import plan_for_many
 from shared.database import ReadSession, fetch, fetch_one, fetch_value
-
-# Large joins are planned for the very campaign that is asked for, in memory and on more than one core. In UTC a day
-# has 24 hours. All of it ends with the transaction.
-_PLAN = """
-SELECT set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', '2', true),
-       set_config('plan_cache_mode', 'force_custom_plan', true), set_config('TimeZone', 'UTC', true)
-"""
 
 _KEYS = """
 arm, CASE WHEN outcome = 'refused' THEN coalesce(code, 'refused') WHEN arm = 'suppressed' THEN reason END AS reason,
@@ -26,61 +21,70 @@ SELECT {_KEYS}, count(*) AS decisions,
 FROM decisions WHERE campaign_id = $1 AND arm IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 
-# $4 and $5 bound all windows of the campaign, so that only orders and visits of that time are looked at. No window is
-# longer than 366 d (the contract of `campaign.updated`), neither after a delivery nor before it.
-_ORDERED = f"""
-WITH ordered AS MATERIALIZED (
-    SELECT {_KEYS}, customer_id, decided_at FROM decisions AS d
-    WHERE campaign_id = $1 AND arm IS NOT NULL AND EXISTS (
-        SELECT FROM orders AS o WHERE o.customer_id = d.customer_id AND o.counted
-        AND o.paid_at >= d.decided_at AND o.paid_at < d.window_ends_at AND o.paid_at >= $4 AND o.paid_at < $5)
+# Most campaigns reach a customer once, so the few who were reached again are found by the index and then counted out.
+_REPEATS = f"""
+WITH repeated AS (
+    SELECT customer_id FROM decisions WHERE campaign_id = $1 GROUP BY customer_id HAVING count(*) > 1
+), ranked AS (
+    SELECT {_KEYS}, row_number() OVER (PARTITION BY customer_id ORDER BY decided_at, decision_id) > 1 AS later,
+           row_number() OVER (PARTITION BY customer_id, arm ORDER BY window_ends_at, decision_id) > 1 AS later_in_arm
+    FROM decisions JOIN repeated USING (customer_id) WHERE campaign_id = $1 AND arm IN ('treated', 'held_out')
 )
-SELECT arm, reason, recallable, closed, count(*) AS decisions FROM ordered GROUP BY 1, 2, 3, 4
-UNION ALL
-SELECT 'new buyers', NULL, NULL, NULL, count(DISTINCT customer_id) FROM ordered
-WHERE arm = 'treated' AND NOT EXISTS (
-    SELECT FROM orders AS o WHERE o.customer_id = ordered.customer_id AND o.counted AND o.paid_at < ordered.decided_at)
+SELECT arm, reason, recallable, closed, count(*) FILTER (WHERE later) AS later,
+       count(*) FILTER (WHERE later_in_arm) AS later_in_arm
+FROM ranked GROUP BY 1, 2, 3, 4
 """
 
-_FIRSTS = """
-WITH firsts AS MATERIALIZED (
-    SELECT DISTINCT ON (customer_id) customer_id, arm, coalesce(stage = ANY($3::text[]), false) AS recallable,
-           decided_at, window_ends_at, greatest(decided_at, least(window_ends_at, $2)) AS seen_until
-    FROM decisions WHERE campaign_id = $1 AND arm IN ('treated', 'held_out')
-    ORDER BY customer_id, decided_at, decision_id
+# $4 and $5 bound all windows of the campaign, so that only orders and visits of that time are looked at. No window is
+# longer than 366 d (the contract of `campaign.updated`), neither after a delivery nor before it.
+_ORDERS = f"""
+WITH pairs AS MATERIALIZED (
+    SELECT {_KEYS}, d.decision_id, d.customer_id, d.decided_at,
+           greatest(d.decided_at, least(d.window_ends_at, $2)) AS seen_until,
+           o.currency, o.amount - o.refunded_amount AS net, o.paid_at
+    FROM decisions AS d JOIN orders AS o ON o.customer_id = d.customer_id AND o.paid_at < d.window_ends_at
+         AND o.paid_at >= d.decided_at - (d.window_ends_at - d.decided_at)
+    WHERE d.campaign_id = $1 AND d.arm IS NOT NULL AND o.counted
+      AND o.paid_at >= $4::timestamptz - interval '8784 hours' AND o.paid_at < $5
+), ordered AS MATERIALIZED (
+    SELECT DISTINCT arm, reason, recallable, closed, decision_id, customer_id, decided_at
+    FROM pairs WHERE paid_at >= decided_at
 ), paid AS (
-    SELECT f.customer_id, f.arm, f.recallable, o.currency, o.amount - o.refunded_amount AS net,
-           o.paid_at >= f.decided_at AS within, o.paid_at >= f.decided_at AND o.paid_at < f.seen_until AS after,
-           o.paid_at < f.decided_at AND o.paid_at >= f.decided_at - (f.seen_until - f.decided_at) AS before
-    FROM firsts AS f JOIN orders AS o ON o.customer_id = f.customer_id AND o.paid_at < f.window_ends_at
-         AND o.paid_at >= f.decided_at - (f.window_ends_at - f.decided_at)
-    WHERE o.counted AND o.paid_at >= $4::timestamptz - interval '8784 hours' AND o.paid_at < $5
+    SELECT customer_id, arm, recallable, currency, net, paid_at >= decided_at AS within,
+           paid_at >= decided_at AND paid_at < seen_until AS after,
+           paid_at < decided_at AND paid_at >= decided_at - (seen_until - decided_at) AS before
+    FROM pairs AS p WHERE arm IN ('treated', 'held_out') AND NOT EXISTS (
+        SELECT FROM decisions AS d WHERE d.campaign_id = $1 AND d.customer_id = p.customer_id
+        AND d.arm IN ('treated', 'held_out') AND (d.decided_at, d.decision_id) < (p.decided_at, p.decision_id))
 ), spent AS MATERIALIZED (
-    SELECT customer_id, arm, recallable, currency, bool_or(within) AS ordered,
-           sum(net) FILTER (WHERE within) AS revenue,
+    SELECT arm, recallable, currency, customer_id, bool_or(within) AS ordered,
+           coalesce(sum(net) FILTER (WHERE within), 0) AS revenue,
            count(*) FILTER (WHERE before) AS orders_before, sum(net) FILTER (WHERE before) AS amount_before,
            count(*) FILTER (WHERE after) AS orders_after, sum(net) FILTER (WHERE after) AS amount_after
     FROM paid GROUP BY 1, 2, 3, 4
 )
-SELECT arm, recallable, NULL AS currency, count(*) AS customers, count(buyer) AS ordered, 0 AS orders_before,
-       0 AS amount_before, 0 AS buyers_before, 0::float8 AS averages_before, 0 AS orders_after, 0 AS amount_after,
-       0 AS buyers_after, 0::float8 AS averages_after, 0 AS revenue, 0 AS revenue_squares
-FROM firsts LEFT JOIN (SELECT DISTINCT customer_id AS buyer FROM spent WHERE ordered) AS b ON buyer = customer_id
-GROUP BY 1, 2
-UNION ALL
-SELECT arm, recallable, currency, 0, 0, sum(orders_before), coalesce(sum(amount_before), 0),
-       count(*) FILTER (WHERE orders_before > 0), coalesce(sum(amount_before::float8 / nullif(orders_before, 0)), 0),
-       sum(orders_after), coalesce(sum(amount_after), 0),
-       count(*) FILTER (WHERE orders_after > 0), coalesce(sum(amount_after::float8 / nullif(orders_after, 0)), 0),
-       coalesce(sum(revenue), 0), coalesce(sum(revenue * revenue), 0)
-FROM spent GROUP BY 1, 2, 3
+SELECT (SELECT jsonb_agg(g) FROM (
+            SELECT arm, reason, recallable, closed, count(*) AS n FROM ordered GROUP BY 1, 2, 3, 4) AS g) AS ordered,
+       (SELECT jsonb_agg(g) FROM (
+            SELECT arm, recallable, count(DISTINCT customer_id) AS n
+            FROM spent WHERE ordered GROUP BY 1, 2) AS g) AS firsts,
+       (SELECT jsonb_agg(g) FROM (
+            SELECT arm, recallable, currency,
+                   sum(orders_before) AS orders_before, coalesce(sum(amount_before), 0) AS amount_before,
+                   count(*) FILTER (WHERE orders_before > 0) AS buyers_before,
+                   coalesce(sum(amount_before / nullif(orders_before, 0)), 0) AS averages_before,
+                   sum(orders_after) AS orders_after, coalesce(sum(amount_after), 0) AS amount_after,
+                   count(*) FILTER (WHERE orders_after > 0) AS buyers_after,
+                   coalesce(sum(amount_after / nullif(orders_after, 0)), 0) AS averages_after,
+                   sum(revenue) AS revenue, sum(revenue * revenue) AS revenue_squares
+            FROM spent GROUP BY 1, 2, 3) AS g) AS spending,
+       (SELECT count(DISTINCT customer_id) FROM ordered WHERE arm = 'treated' AND NOT EXISTS (
+            SELECT FROM orders AS o WHERE o.customer_id = ordered.customer_id AND o.counted
+            AND o.paid_at < ordered.decided_at)) AS new_buyers
 """
 
-_REACH = """
-WITH delivered AS MATERIALIZED (
-    SELECT customer_id, bool_or(window_ends_at <= $2) AS closed
-    FROM decisions WHERE campaign_id = $1 AND arm = 'treated' GROUP BY 1
-), visited AS MATERIALIZED (
+_VISITS = """
+WITH visited AS (
     SELECT customer_id, bool_or(window_ends_at <= $2) AS closed, bool_or(NOT EXISTS (
         SELECT FROM visits AS v WHERE v.customer_id = d.customer_id AND v.visited_at < d.decided_at)) AS new
     FROM decisions AS d WHERE campaign_id = $1 AND arm = 'treated' AND EXISTS (
@@ -88,64 +92,42 @@ WITH delivered AS MATERIALIZED (
         AND v.visited_at < d.window_ends_at AND v.visited_at >= $3 AND v.visited_at < $4)
     GROUP BY 1
 )
-SELECT (SELECT count(*) FROM delivered) AS delivered, (SELECT count(*) FROM delivered WHERE closed) AS closed,
-       count(*) AS visited, count(*) FILTER (WHERE closed) AS visited_closed, count(*) FILTER (WHERE new) AS new
-FROM visited
+SELECT count(*) AS visited, count(*) FILTER (WHERE closed) AS closed, count(*) FILTER (WHERE new) AS new FROM visited
 """
 
 
 async def get_deliveries(session: ReadSession, campaign_id: str, clock: datetime) -> Deliveries:
     """A campaign's decisions as of the clock, with what their customers did."""
-    await fetch(session, _PLAN)
+    await plan_for_many(session)
     scope = (campaign_id, clock, list(RECALLABLE))
     counts = await fetch(session, _COUNTS, *scope)
     if not counts:
-        return Deliveries([], [], [], 0, None)
-    first_at = min(row["first_at"] for row in counts)
-    last_at = max(row["last_at"] for row in counts)
-    ordered = {tuple(row)[:4]: row["decisions"] for row in await fetch(session, _ORDERED, *scope, first_at, last_at)}
-    new_buyers = ordered.pop(("new buyers", None, None, None))
-    groups = [
-        Group(
-            row["arm"],
-            row["reason"],
-            row["recallable"],
-            row["closed"],
-            row["decisions"],
-            ordered.get(tuple(row)[:4], 0),
-        )
-        for row in counts
-    ]
-    firsts = await fetch(session, _FIRSTS, *scope, first_at, last_at)
+        return Deliveries([], {}, [], 0, None)
+    bounds = (min(row["first_at"] for row in counts), max(row["last_at"] for row in counts))
+    repeats = {tuple(row)[:4]: row for row in await fetch(session, _REPEATS, *scope)}
+    found = await fetch_one(session, _ORDERS, *scope, *bounds)
+    ordered = {_key(row): row["n"] for row in _rows(found["ordered"])}
     return Deliveries(
-        groups,
-        [_responses(row) for row in firsts if row["currency"] is None],
-        [_spending(row) for row in firsts if row["currency"] is not None],
-        new_buyers,
-        await _get_reach(session, campaign_id, clock, first_at, last_at),
+        [_group(row, ordered.get(tuple(row)[:4], 0), repeats.get(tuple(row)[:4])) for row in counts],
+        {(row["arm"], row["recallable"]): row["n"] for row in _rows(found["firsts"])},
+        [Spending(**row) for row in _rows(found["spending"])],
+        found["new_buyers"],
+        await _get_reach(session, campaign_id, clock, *bounds),
     )
 
 
-def _responses(row: Any) -> Responses:
-    return Responses(row["arm"], row["recallable"], row["customers"], row["ordered"])
+def _rows(found: str | None) -> list[dict[str, Any]]:
+    return json.loads(found) if found else []
 
 
-def _spending(row: Any) -> Spending:
-    # Sums of bigint are numeric, which the driver hands over as Decimal.
-    return Spending(
-        row["arm"],
-        row["recallable"],
-        row["currency"],
-        int(row["orders_before"]),
-        int(row["amount_before"]),
-        row["buyers_before"],
-        row["averages_before"],
-        int(row["orders_after"]),
-        int(row["amount_after"]),
-        row["buyers_after"],
-        row["averages_after"],
-        int(row["revenue"]),
-        int(row["revenue_squares"]),
+def _key(row: Any) -> tuple[Any, ...]:
+    return (row["arm"], row["reason"], row["recallable"], row["closed"])
+
+
+def _group(row: Any, ordered: int, repeats: Any) -> Group:
+    later, later_in_arm = (repeats["later"], repeats["later_in_arm"]) if repeats else (0, 0)
+    return Group(
+        row["arm"], row["reason"], row["recallable"], row["closed"], row["decisions"], ordered, later, later_in_arm
     )
 
 
@@ -154,5 +136,4 @@ async def _get_reach(
 ) -> Reach | None:
     if not await fetch_value(session, "SELECT EXISTS (SELECT FROM visits)"):
         return None
-    row = await fetch_one(session, _REACH, campaign_id, clock, first_at, last_at)
-    return Reach(**dict(row))
+    return Reach(**dict(await fetch_one(session, _VISITS, campaign_id, clock, first_at, last_at)))

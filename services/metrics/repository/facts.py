@@ -81,17 +81,17 @@ async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]
 
 async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]) -> None:
     """Targeting's half of each decision is kept; what coupons answered stays."""
-    rows = facts.latest(decisions, key=lambda decision: decision[:1], rank=_as_good_as_any)
+    rows = facts.latest(decisions, key=lambda decision: decision[:3], rank=_as_good_as_any)
     await execute(
         session,
-        """INSERT INTO decisions AS d (decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at,
+        """INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
                   window_ends_at)
-           SELECT decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at,
+           SELECT campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
                   decided_at + attribution_days * interval '24 hours'
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
                   $8::int[])
-                AS n(decision_id, campaign_id, customer_id, decided_arm, reason, stage, decided_at, attribution_days)
-           ON CONFLICT (decision_id) DO UPDATE
+                AS n(campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at, attribution_days)
+           ON CONFLICT (campaign_id, customer_id, decision_id) DO UPDATE
            SET decided_arm = excluded.decided_arm, reason = excluded.reason, stage = excluded.stage,
                decided_at = excluded.decided_at, window_ends_at = excluded.window_ends_at
            WHERE d.decided_arm IS NULL""",
@@ -101,12 +101,13 @@ async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]
 
 async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -> None:
     """Coupons' half of each decision is kept; what targeting decided stays."""
-    rows = facts.latest(outcomes, key=lambda outcome: outcome[:1], rank=_as_good_as_any)
+    rows = facts.latest(outcomes, key=lambda outcome: outcome[:3], rank=_as_good_as_any)
     await execute(
         session,
-        """INSERT INTO decisions AS d (decision_id, campaign_id, customer_id, outcome, code)
+        """INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, outcome, code)
            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-           ON CONFLICT (decision_id) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
+           ON CONFLICT (campaign_id, customer_id, decision_id) DO UPDATE
+           SET outcome = excluded.outcome, code = excluded.code
            WHERE d.outcome IS NULL""",
         *_columns(rows),
     )

@@ -1,11 +1,12 @@
 """Figures of the whole business: sales by period, stages, totals, the list of campaigns."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from services.metrics.domain.figures import RECALLABLE
+from services.metrics.domain.figures import RECALLABLE, Forms
+from services.metrics.domain.statistics import Rate
 from services.metrics.errors import CampaignNotFound
+from services.metrics.repository.planning import plan_for_many
 from shared.database import ReadSession, fetch, fetch_one, fetch_value
 
 
@@ -26,6 +27,7 @@ async def get_campaign(session: ReadSession, campaign_id: str) -> Any:
 
 async def list_campaigns(session: ReadSession, clock: datetime, after: str | None, limit: int) -> list[Any]:
     """Campaigns by id, with how many coupons were issued and used."""
+    await plan_for_many(session)
     return await fetch(
         session,
         """WITH page AS (SELECT campaign_id, name, status, goal, channel FROM campaigns
@@ -53,6 +55,7 @@ async def list_sales(
     session: ReadSession, by: str, zone: str, shop_id: str | None, since: datetime | None, until: datetime | None
 ) -> list[Any]:
     """Counted orders by the local period they were paid in, and by currency."""
+    await plan_for_many(session)
     # Two steps, so that distinct customers are counted by hashing and not by sorting. A date leaves as text: instants
     # at the edges of the calendar lie, in some zone, in years that Python does not have.
     return await fetch(
@@ -86,11 +89,10 @@ async def get_stage_counts(session: ReadSession, model: str) -> dict[str, int]:
 
 async def get_totals(session: ReadSession) -> Any:
     """Customers, buyers, counted orders and shops."""
+    await plan_for_many(session)
     return await fetch_one(
         session,
-        """SELECT (SELECT count(*) FROM (SELECT customer_id FROM stages WHERE stage IS NOT NULL
-                                         UNION SELECT customer_id FROM orders WHERE counted
-                                         UNION SELECT customer_id FROM decisions) AS k) AS known,
+        """SELECT (SELECT count(DISTINCT customer_id) FROM stages WHERE stage IS NOT NULL) AS known,
                   (SELECT count(*) FROM (SELECT DISTINCT customer_id FROM orders WHERE counted) AS b) AS buyers,
                   (SELECT count(*) FROM (SELECT DISTINCT shop_id FROM orders WHERE counted) AS s) AS shops,
                   (SELECT count(*) FROM orders WHERE counted) AS orders""",
@@ -117,16 +119,18 @@ async def get_statuses(session: ReadSession) -> dict[str, int]:
     return {row["status"]: row["n"] for row in rows}
 
 
-async def list_recalls(session: ReadSession, clock: datetime) -> Sequence[Any]:
-    """MT13: treated deliveries to silent and churned customers over all campaigns, by whether the window has closed."""
-    return await fetch(
+async def get_recalls(session: ReadSession, clock: datetime) -> Forms:
+    """MT13: treated deliveries to silent and churned customers, over all campaigns, and those that saw an order."""
+    await plan_for_many(session)
+    recalls = "FROM decisions AS d WHERE arm = 'treated' AND stage = ANY($2::text[])"
+    counts = "SELECT count(*) AS n, count(*) FILTER (WHERE window_ends_at <= $1) AS closed"
+    scope = (clock, list(RECALLABLE))
+    delivered = await fetch_one(session, f"{counts} {recalls}", *scope)
+    ordered = await fetch_one(
         session,
-        """SELECT closed, count(*) AS deliveries, count(*) FILTER (WHERE ordered) AS ordered FROM (
-               SELECT window_ends_at <= $1 AS closed, EXISTS (
-                   SELECT FROM orders AS o WHERE o.customer_id = d.customer_id AND o.counted
-                   AND o.paid_at >= d.decided_at AND o.paid_at < d.window_ends_at) AS ordered
-               FROM decisions AS d WHERE arm = 'treated' AND stage = ANY($2::text[])) AS r
-           GROUP BY closed""",
-        clock,
-        list(RECALLABLE),
+        f"""{counts} {recalls} AND EXISTS (
+                SELECT FROM orders AS o WHERE o.customer_id = d.customer_id AND o.counted
+                AND o.paid_at >= d.decided_at AND o.paid_at < d.window_ends_at)""",
+        *scope,
     )
+    return Forms(Rate(ordered["n"], delivered["n"]), Rate(ordered["closed"], delivered["closed"]))

@@ -14,13 +14,9 @@ async def get_campaign_metrics(session: SessionOf, campaign_id: str) -> Campaign
     """What a campaign cost and brought, as of the service's clock."""
     campaign = await repository.get_campaign(session, campaign_id)
     clock = await repository.get_clock(session)
-    return CampaignMetricsAnswer.of(
-        clock,
-        campaign,
-        await repository.get_deliveries(session, campaign_id, clock),
-        await repository.get_brought(session, campaign_id, clock),
-        await repository.list_brought_by_channel(session, campaign_id, clock),
-    )
+    deliveries = await repository.get_deliveries(session, campaign_id, clock)
+    whole, by_channel = await repository.get_brought(session, campaign_id, clock)
+    return CampaignMetricsAnswer.of(clock, campaign, deliveries, whole, by_channel)
 
 
 @router.get("/metrics/campaigns", **access("metrics:read"))
@@ -37,6 +33,6 @@ async def list_channels(session: SessionOf, limit: Limit = 50, cursor: Cursor = 
     """AN5: what each channel brought, over all campaigns."""
     after = decode_cursor(cursor, str)
     clock = await repository.get_clock(session)
-    found = await repository.list_brought_by_channel(session, None, clock)
-    rows = [(channel, brought) for channel, brought in found.items() if after is None or channel > after[0]]
+    _, by_channel = await repository.get_brought(session, None, clock)
+    rows = [(channel, brought) for channel, brought in by_channel.items() if after is None or channel > after[0]]
     return Page[ChannelAnswer].of(rows, limit, key=lambda row: [row[0]], item=lambda row: ChannelAnswer.of(*row))

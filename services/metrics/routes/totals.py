@@ -50,13 +50,14 @@ async def get_stages(session: SessionOf, model: Annotated[Text, Query()] = "defa
 async def get_overview(session: SessionOf) -> OverviewAnswer:
     """The totals over all customers, orders, coupons and campaigns."""
     clock = await repository.get_clock(session)
+    whole, _ = await repository.get_brought(session, None, clock)
     return OverviewAnswer.of(
         clock,
         await repository.get_totals(session),
         await repository.get_sales(session),
-        await repository.get_brought(session, None, clock),
+        whole,
         await repository.get_statuses(session),
-        await repository.list_recalls(session, clock),
+        await repository.get_recalls(session, clock),
     )
 
 

@@ -15,9 +15,8 @@ from services.metrics.domain.figures import (
     Brought,
     Deliveries,
     Group,
-    Reach,
 )
-from services.metrics.domain.statistics import Difference, Rate
+from services.metrics.domain.statistics import Difference
 from services.metrics.schemas.shapes import (
     OTHER_CURRENCIES,
     CurrencyAnswer,
@@ -204,7 +203,7 @@ class CampaignMetricsAnswer(BaseModel):
             recall=RecallAnswer.of(groups),
             lift=_lift(deliveries, campaign["goal"]),
             revenue_lift=_revenue_lift(deliveries, campaign["goal"], currency),
-            reach=_reach(deliveries.reach),
+            reach=FormsAnswer.of(figures.reach(groups, deliveries.reach)) if deliveries.reach else None,
             new_visitors=deliveries.reach.new if deliveries.reach else None,
             new_buyers=deliveries.new_buyers,
             aov=AovAnswer.of(
@@ -220,25 +219,16 @@ _SAME = ("campaign_id", "name", "status", "goal", "channel", "attribution_days")
 
 
 def _lift(deliveries: Deliveries, goal: str) -> LiftAnswer:
-    found = figures.lift(deliveries.responses, goal)
+    found = figures.lift(deliveries, goal)
     return LiftAnswer(
         treated=RateAnswer.of(found.treated), held_out=RateAnswer.of(found.held_out), **_interval(found.difference)
     )
 
 
 def _revenue_lift(deliveries: Deliveries, goal: str, currency: str | None) -> RevenueLiftAnswer:
-    found = figures.revenue_lift(deliveries.responses, deliveries.spending, goal, currency)
+    found = figures.revenue_lift(deliveries, goal, currency)
     return RevenueLiftAnswer(
         treated=found.treated.value, held_out=found.held_out.value, currency=currency, **_interval(found.difference)
-    )
-
-
-def _reach(reach: Reach | None) -> FormsAnswer | None:
-    if reach is None:
-        return None
-    return FormsAnswer(
-        so_far=RateAnswer.of(Rate(reach.visited, reach.delivered)),
-        matured=RateAnswer.of(Rate(reach.visited_closed, reach.closed)),
     )
 
 

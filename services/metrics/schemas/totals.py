@@ -1,6 +1,5 @@
 """What callers get of the whole business."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,7 +87,7 @@ class OverviewAnswer(BaseModel):
         sales: dict[str, int],
         brought: Brought,
         statuses: dict[str, int],
-        recalls: Sequence[Any],
+        recalls: Forms,
     ) -> "OverviewAnswer":
         return cls(
             at=at,
@@ -100,14 +99,8 @@ class OverviewAnswer(BaseModel):
             redemptions=brought.redemptions,
             redemption_rate=redemption_rate(brought),
             campaigns=CampaignsAnswer(total=sum(statuses.values()), by_status=statuses),
-            wake_up_rate=FormsAnswer.of(_wake_up(recalls)),
+            wake_up_rate=FormsAnswer.of(recalls),
         )
-
-
-def _wake_up(recalls: Sequence[Any]) -> Forms:
-    rates = [(row["closed"], Rate(row["ordered"], row["deliveries"])) for row in recalls]
-    none = Rate(0, 0)
-    return Forms(sum((rate for _, rate in rates), none), sum((rate for closed, rate in rates if closed), none))
 
 
 class DefinitionAnswer(BaseModel):

@@ -1,10 +1,12 @@
 """Facts as profile tells them; they decide nothing, they mark whom the next tick has to look at."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from services.segmentation import repository
+from services.segmentation.domain import finite
 from services.segmentation.repository import Customer, Order
 from shared.database import Session
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated
@@ -45,14 +47,18 @@ def _customer(told: Profile) -> Customer:
         is_member=told.member,
         orders=told.orders,
         spend=msgspec.json.encode(spend).decode(),
-        first_order_at=told.first_order_at,
-        last_order_at=told.last_order_at,
-        first_visit_at=told.first_visit_at,
-        last_visit_at=told.last_visit_at,
+        first_order_at=_finite(told.first_order_at),
+        last_order_at=_finite(told.last_order_at),
+        first_visit_at=_finite(told.first_visit_at),
+        last_visit_at=_finite(told.last_visit_at),
         visits=told.visits,
     )
 
 
 def _order(told: OrderState) -> Order:
     counted = told.counted and told.paid_at is not None
-    return Order(told.order_key, told.version, told.customer_id, told.paid_at, counted)
+    return Order(told.order_key, told.version, told.customer_id, _finite(told.paid_at), counted)
+
+
+def _finite(at: datetime | None) -> datetime | None:
+    return None if at is None else finite(at)

@@ -7,13 +7,13 @@ from typing import Any
 from services.segmentation import repository
 from services.segmentation.domain import parse_rule
 from shared.database import Session
-from shared.ids import draw
+from shared.ids import new_id
 
 
 async def create_segment(session: Session, name: str, rule: dict[str, Any], now: datetime) -> Any:
     """The segment exists, empty, and is filled from the next tick on; returns its row. Refuses a rule that is none."""
     parse_rule(rule)
-    segment_id = draw("seg")
+    segment_id = new_id(session.info, "seg")
     to_fill = await repository.count_customers(session)
     row = await repository.add_segment(session, segment_id, name, json.dumps(rule), to_fill, now)
     await repository.add_version(session, segment_id, now)

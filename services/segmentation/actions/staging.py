@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.segmentation import repository
-from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, instant, micros, tellings
+from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, finite, instant, micros, tellings
 from shared import outbox
 from shared.database import Session
 from shared.events.segmentation import LifecycleStageChanged, StageChange
@@ -23,7 +23,7 @@ async def advance_stages(session: Session, now: Now, customer_ids: list[str], ma
         customer_id: marks[customer_id]["changes_from"] if customer_id in marks else None
         for customer_id in customer_ids
     }
-    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, now.previous)
+    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, finite(now.previous))
     if not cases:
         return
     until = micros(now.at)

@@ -16,7 +16,14 @@ LONG_AGO: Micros = -(2**60)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+# The driver takes the very first and the very last microsecond of the calendar for infinity.
+_FIRST = datetime.min.replace(tzinfo=UTC) + _MICROSECOND
+_LAST = datetime.max.replace(tzinfo=UTC) - _MICROSECOND
+
+
+def finite(at: datetime) -> datetime:
+    """The instant, or the nearest one that can be reckoned with."""
+    return min(max(at, _FIRST), _LAST)
 
 
 def micros(at: datetime) -> Micros:
@@ -27,9 +34,12 @@ def instant(at: Micros) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
+_LAST_MICROS = micros(_LAST)
+
+
 def instant_or_never(at: Micros | None) -> datetime | None:
     """None also for what lies beyond the calendar: it never comes."""
-    return None if at is None or at > _LAST else instant(at)
+    return None if at is None or at > _LAST_MICROS else instant(at)
 
 
 class Stage(StrEnum):

@@ -183,43 +183,29 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
 
 
 async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
-    recent: list[Micros] = []
     rows: list[tuple[Any, ...]] = []
     for case, done in advances:
         at, stage, since, reacquired, cycle, last, _ = done.standing
-        first = len(recent) + 1
-        recent += case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)]
+        recent = case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)]
+        # unnest flattens arrays of arrays, so a row's orders travel as one text.
+        text = f"{{{','.join(map(str, recent))}}}"
         due_at = instant_or_never(done.due_at)
-        rows.append(
-            (
-                case.customer_id,
-                stage,
-                _moment(since),
-                reacquired,
-                _moment(cycle),
-                _moment(last),
-                first,
-                len(recent),
-                due_at,
-            )
-        )
-    # unnest flattens arrays of arrays, so all recent orders travel as one array, of which each row takes its slice.
+        rows.append((case.customer_id, stage, _moment(since), reacquired, _moment(cycle), _moment(last), text, due_at))
     await execute(
         session,
         """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
                   recent_orders, due_at, evaluated_at)
            SELECT customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
-                  ($10::bigint[])[first_order:last_order], due_at, $11::timestamptz
+                  recent_orders::bigint[], due_at, $9::timestamptz
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[], $6::timestamptz[],
-                       $7::int[], $8::int[], $9::timestamptz[])
-                AS n(customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at, first_order,
-                     last_order, due_at)
+                       $7::text[], $8::timestamptz[])
+                AS n(customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at, recent_orders,
+                     due_at)
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
                   last_order_at = excluded.last_order_at, recent_orders = excluded.recent_orders,
                   evaluated_at = excluded.evaluated_at, due_at = excluded.due_at""",
         *map(list, zip(*rows, strict=True)),
-        recent,
         instant(advances[0][1].standing.at),
     )
 

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.targeting import repository
+from services.targeting import domain, repository
 from services.targeting.actions.campaigning import tell
 from services.targeting.domain import (
+    NOBODY,
     Campaign,
+    Case,
     Cause,
     Decision,
     Kind,
     Known,
     Reason,
-    arm_of,
-    rule_versions,
     triggers,
     written,
 )
@@ -24,6 +24,9 @@ from shared.database import Session
 from shared.events import targeting as events
 from shared.ids import Ids
 from shared.timekeeper import Now
+
+# Customers, each with the version of the segment's rule that made them a member.
+Members = list[tuple[str, int | None]]
 
 
 async def decide(session: Session, now: Now) -> bool:
@@ -62,67 +65,54 @@ async def _decide_causes(session: Session, causes: Sequence[Cause], now: Now) ->
     known = await repository.get_known(session, sorted({cause.customer_id for cause, _ in found}))
     entered = sorted({(cause.name, cause.customer_id) for cause, _ in found if cause.kind is Kind.SEGMENT})
     since = await repository.get_memberships(session, entered) if entered else {}
-    ids: Ids = session.info["ids"]
-    decisions = [
-        _decision(
-            ids,
-            campaign,
-            now,
-            customer_id=cause.customer_id,
-            cause=str(cause),
-            caused_at=cause.caused_at,
-            known=known.get(cause.customer_id),
-            suppressed=None if _holds(cause, known, since) else Reason.CAUSE_GONE,
-            segment_version=cause.rule_version if cause.kind is Kind.SEGMENT else None,
-        )
-        for cause, campaign in found
-    ]
-    await _record(session, decisions, campaigns)
+    await _record(session, now, [(campaign, _case(cause, known, since)) for cause, campaign in found])
 
 
-def _holds(cause: Cause, known: dict[str, Known], since: dict[tuple[str, str], datetime]) -> bool:
-    """Whether the customer is still where the cause brought them, and has not left and come back since."""
+def _case(cause: Cause, known: dict[str, Known], since: dict[tuple[str, str], datetime]) -> Case:
+    customer = known.get(cause.customer_id, NOBODY)
     if cause.kind is Kind.SEGMENT:
-        return since.get((cause.name, cause.customer_id)) == cause.caused_at
-    customer = known.get(cause.customer_id)
-    return customer is not None and (customer.stage, customer.stage_since) == (cause.name, cause.caused_at)
+        holds = since.get((cause.name, cause.customer_id)) == cause.caused_at
+    else:
+        holds = (customer.stage, customer.stage_since) == (cause.name, cause.caused_at)
+    return Case(
+        customer_id=cause.customer_id,
+        cause=str(cause),
+        caused_at=cause.caused_at,
+        known=customer,
+        # Who left and came back holds for the new entry, which is a cause of its own.
+        suppressed=None if holds else Reason.CAUSE_GONE,
+        segment_version=cause.rule_version if cause.kind is Kind.SEGMENT else None,
+    )
 
 
 async def _fire(session: Session, campaign: Campaign, now: Now) -> None:
     """Decides the next piece of a scheduled campaign's audience and marks it; the last piece makes it fired."""
     fires_at = campaign.fires_at
     assert fires_at is not None, "only scheduled campaigns fire"
-    ids: Ids = session.info["ids"]
-    if campaign.audience.kind is Kind.LIST:
-        members, through = await _next_of_list(session, campaign, ids)
-    else:
-        members, through = await _next_members(session, campaign)
+    listed = campaign.audience.kind is Kind.LIST
+    members, through = await (_next_of_list if listed else _next_members)(session, campaign)
     known = await repository.get_known(session, [customer_id for customer_id, _ in members])
-    decisions = [
-        _decision(
-            ids,
-            campaign,
-            now,
+    cause = f"scheduled:{written(fires_at)}"
+    cases = [
+        Case(
             customer_id=customer_id,
-            cause=f"scheduled:{written(fires_at)}",
+            cause=cause,
             caused_at=fires_at,
-            known=known.get(customer_id),
-            suppressed=None if customer_id in known else Reason.CUSTOMER_UNKNOWN,
+            known=known.get(customer_id, NOBODY),
+            suppressed=Reason.CUSTOMER_UNKNOWN if listed and customer_id not in known else None,
             segment_version=segment_version,
         )
         for customer_id, segment_version in members
     ]
-    await _record(session, decisions, [campaign])
+    await _record(session, now, [(campaign, case) for case in cases])
     await repository.update_firing(session, campaign.campaign_id, through, now.at if len(members) < PIECE else None)
 
 
-Members = list[tuple[str, int | None]]
-
-
-async def _next_of_list(session: Session, campaign: Campaign, ids: Ids) -> tuple[Members, str]:
+async def _next_of_list(session: Session, campaign: Campaign) -> tuple[Members, str | None]:
     piece = 0 if campaign.fired_through is None else int(campaign.fired_through) + 1
     source_ids = await repository.get_piece(session, campaign.campaign_id, piece)
     # The same derivation as profile's: no lookup is needed to find a customer by the shop's own id.
+    ids: Ids = session.info["ids"]
     platform = campaign.audience.platform or ""
     return [(ids.derive("cus", platform, "source_id", source_id), None) for source_id in source_ids], str(piece)
 
@@ -132,41 +122,22 @@ async def _next_members(session: Session, campaign: Campaign) -> tuple[Members, 
     return [(row["customer_id"], row["segment_version"]) for row in rows], rows[-1]["customer_id"] if rows else None
 
 
-def _decision(
-    ids: Ids,
-    campaign: Campaign,
-    now: Now,
-    *,
-    customer_id: str,
-    cause: str,
-    caused_at: datetime,
-    known: Known | None,
-    suppressed: Reason | None,
-    segment_version: int | None,
-) -> Decision:
-    share = ids.share("holdout", campaign.campaign_id, customer_id) if campaign.holdout else 1.0
-    arm, reasons = arm_of(share, campaign.holdout, suppressed)
-    return Decision(
-        decision_id=ids.derive("dec", campaign.campaign_id, customer_id, cause),
-        campaign_id=campaign.campaign_id,
-        campaign_version=campaign.version,
-        customer_id=customer_id,
-        arm=arm,
-        reasons=reasons,
-        cause=cause,
-        caused_at=caused_at,
-        decided_at=now.at,
-        stage=known.stage if known else None,
-        stage_since=known.stage_since if known else None,
-        rule_versions=rule_versions(campaign, known, segment_version),
-    )
-
-
-async def _record(session: Session, decisions: list[Decision], campaigns: Sequence[Campaign]) -> None:
-    """The decisions that are new are kept and told, each with all that issuing needs to know."""
-    if not decisions:
+async def _record(session: Session, now: Now, cases: Sequence[tuple[Campaign, Case]]) -> None:
+    """The cases are decided; the decisions that are new are kept and told, each with all that issuing needs to know."""
+    if not cases:
         return
-    offers = {campaign.campaign_id: _offer(campaign) for campaign in campaigns}
+    ids: Ids = session.info["ids"]
+    decisions = [
+        domain.decide(
+            ids.derive("dec", campaign.campaign_id, case.customer_id, case.cause),
+            campaign,
+            case,
+            ids.share("holdout", campaign.campaign_id, case.customer_id),
+            now.at,
+        )
+        for campaign, case in cases
+    ]
+    offers = {campaign.campaign_id: _offer(campaign) for campaign, _ in cases}
     added = await repository.add_decisions(session, decisions)
     outbox.emit(session, [(each.customer_id, _made(each, offers[each.campaign_id])) for each in added])
 

@@ -60,9 +60,7 @@ async def add_decisions(session: Session, decisions: Sequence[Decision]) -> list
 
 async def add_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
     """Keeps what became of decisions; what was told first stays."""
-    rows = sorted(
-        {outcome.decision_id: outcome for outcome in reversed(outcomes)}.values(), key=lambda o: o.decision_id
-    )
+    rows = sorted({outcome.decision_id: outcome for outcome in outcomes}.values(), key=lambda o: o.decision_id)
     await execute(
         session,
         """INSERT INTO decision_outcomes (decision_id, outcome, code, coupon_id, coupon_code, at)

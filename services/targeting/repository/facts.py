@@ -131,12 +131,9 @@ async def take_causes(session: Session, until: datetime | None, limit: int) -> l
     """Takes the earliest causes away, those up to an instant if one is given."""
     rows = await fetch(
         session,
-        """DELETE FROM pending_causes AS p USING
-                  (SELECT caused_at, customer_id, kind, name FROM pending_causes
-                   WHERE $1::timestamptz IS NULL OR caused_at <= $1
-                   ORDER BY caused_at, customer_id, kind, name LIMIT $2) AS taken
-           WHERE (p.caused_at, p.customer_id, p.kind, p.name)
-                 = (taken.caused_at, taken.customer_id, taken.kind, taken.name) RETURNING p.*""",
+        """DELETE FROM pending_causes WHERE ctid = ANY (ARRAY(
+               SELECT ctid FROM pending_causes WHERE $1::timestamptz IS NULL OR caused_at <= $1
+               ORDER BY caused_at, customer_id, kind, name LIMIT $2)) RETURNING *""",
         until,
         limit,
     )

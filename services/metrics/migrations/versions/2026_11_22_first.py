@@ -30,16 +30,15 @@ CREATE TABLE campaigns (
     CONSTRAINT pk_campaigns PRIMARY KEY (campaign_id)
 );
 CREATE TABLE decisions (
-    decision_id text, campaign_id text NOT NULL, customer_id text NOT NULL,
+    campaign_id text, customer_id text, decision_id text,
     decided_arm text, reason text, stage text, decided_at timestamptz, window_ends_at timestamptz,
     outcome text, code text,
     arm text GENERATED ALWAYS AS (
         CASE WHEN decided_arm IS NULL THEN NULL WHEN outcome = 'issued' THEN 'treated'
              WHEN outcome = 'withheld' THEN 'held_out' WHEN outcome = 'refused' THEN 'suppressed'
              WHEN decided_arm = 'suppressed' THEN 'suppressed' ELSE 'pending' END) STORED,
-    CONSTRAINT pk_decisions PRIMARY KEY (decision_id)
+    CONSTRAINT pk_decisions PRIMARY KEY (campaign_id, customer_id, decision_id)
 );
-CREATE INDEX ix_decisions_campaign_id ON decisions (campaign_id);
 CREATE TABLE coupons (
     coupon_id text, campaign_id text NOT NULL, customer_id text NOT NULL, channel text NOT NULL,
     issued_at timestamptz NOT NULL, valid_until timestamptz NOT NULL,

@@ -1,0 +1,72 @@
+"""Sessions: one transaction each, alive again when the server is."""
+
+import asyncio
+
+import pytest
+
+from shared.database import Database, connect, execute, fetch, fetch_value, is_transient, savepoint
+from tests.conftest import FreshDatabase
+from tests.support.doing import rows
+
+
+async def test_nothing_is_committed_before_the_block_ends(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    async with database.transaction() as session:
+        await execute(session, "INSERT INTO visits VALUES ('v', 'c', 's', now())")
+        assert await rows(database, "SELECT * FROM visits") == []
+    assert len(await rows(database, "SELECT * FROM visits")) == 1
+
+
+async def test_a_block_that_raises_leaves_nothing(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as session:
+            await execute(session, "INSERT INTO visits VALUES ('v', 'c', 's', now())")
+            raise RuntimeError
+    assert await rows(database, "SELECT * FROM visits") == []
+
+
+async def test_a_savepoint_undoes_only_its_own_block(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    async with database.transaction() as session:
+        await execute(session, "INSERT INTO visits VALUES ('kept', 'c', 's', now())")
+        with pytest.raises(RuntimeError):
+            async with savepoint(session):
+                await execute(session, "INSERT INTO visits VALUES ('undone', 'c', 's', now())")
+                raise RuntimeError
+    assert [row["visit_id"] for row in await rows(database, "SELECT visit_id FROM visits")] == ["kept"]
+
+
+async def test_connections_that_died_in_the_pool_are_replaced(fresh_database: FreshDatabase) -> None:
+    """Row 12 of the fault list, as far as the pool goes"""
+    database = await fresh_database("profile")
+    await asyncio.gather(*(_ask(database) for _ in range(5)))
+    killer = await connect(database.url)
+    await killer.execute(
+        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE pid <> pg_backend_pid() AND datname = current_database()"""
+    )
+    await killer.close()
+    assert await asyncio.gather(*(_ask(database) for _ in range(5))) == [1] * 5
+
+
+async def _ask(database: Database) -> int:
+    async with database.transaction() as session:
+        await execute(session, "SELECT pg_sleep(0.05)")
+        return await fetch_value(session, "SELECT 1")
+
+
+async def test_a_server_that_goes_away_is_told_from_data_that_it_refuses(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    with pytest.raises(Exception) as refused:  # noqa: PT011
+        async with database.transaction() as session:
+            await fetch(session, "SELECT 1 / 0")
+    assert not is_transient(refused.value)
+    with pytest.raises(Exception) as gone:  # noqa: PT011
+        async with database.transaction() as session:
+            await execute(session, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert is_transient(gone.value)
+    with pytest.raises(OSError, match="Connect") as absent:
+        async with Database("postgresql://nobody@127.0.0.1:1/nothing").transaction():
+            pass
+    assert is_transient(absent.value)
