@@ -166,6 +166,32 @@ async def test_used_and_not_yet_valid_coupons_are_not_held(fresh_database: Fresh
     assert (found["dec_a"], found["dec_b"]) == ("issued", "possession-cap-reached")
 
 
+async def test_within_one_tick_the_same_counts_as_from_tick_to_tick(fresh_database: FreshDatabase) -> None:
+    """AH1, AH2: what another campaign withheld and what is not valid yet keep nobody away, in the same tick either."""
+    database = await fresh_database("coupons")
+    future = Validity(ValidityType.STATIC, starts_at=T0 + DAY, ends_at=T0 + 9 * DAY)
+    later = [await add_template(database, kind=f"later {number}", validity=future) for number in range(6)]
+    now = [await add_template(database, kind=f"now {number}") for number in range(6)]
+    await apply(
+        database,
+        *(decision(f"later {number}", each, campaign_id=f"a{number}") for number, each in enumerate(later)),
+        *(decision(f"now {number}", each, campaign_id=f"b{number}") for number, each in enumerate(now)),
+        decision("held", now[0], customer_id="cus_bob", arm="held_out"),
+        decision("other", now[0], customer_id="cus_bob", campaign_id="c2"),
+        decision("held again", now[0], customer_id="cus_bob", arm="held_out", caused_at=T0 + MOMENT),
+    )
+    await tick(database, T0)
+    found = await answers(database)
+    assert {found.pop(f"dec_later {number}") for number in range(6)} == {"issued"}
+    assert {found.pop(f"dec_now {number}") for number in range(5)} == {"issued"}
+    assert found == {
+        "dec_now 5": "possession-cap-reached",
+        "dec_held": "withheld",
+        "dec_other": "issued",
+        "dec_held again": "same-kind-too-soon",
+    }
+
+
 async def test_an_exempt_campaign_passes_and_its_coupons_count_for_the_others(fresh_database: FreshDatabase) -> None:
     """AH1, AH2: `anti_harassment: off`."""
     database = await fresh_database("coupons")

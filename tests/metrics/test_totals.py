@@ -144,14 +144,14 @@ async def test_the_overview_adds_up_everything(desk: Desk) -> None:
         *[decided("b", customer="ben", campaign_id="c2"), issued("b", customer="ben", campaign_id="c2", valid_days=1)],
         *[decided("c", customer="cleo", arm="held_out"), withheld("c", customer="cleo")],
         *[paid("o2", day(2), "cleo", shop_id="s2"), paid("o3", day(2), "cleo", shop_id="s3", counted=False)],
-        staged("new", day(1), "dan"),
+        *[staged("new", day(1)), staged("new", day(2), "cleo"), staged("potential", day(1), "dan")],
     )
     await desk.tick(day(14))
     found = await desk.get("/v1/metrics/overview")
     assert datetime.fromisoformat(found.pop("at")) == day(14)
     half = {"value": 0.5, "numerator": 1, "denominator": 2}
     assert found == {
-        "customers": {"known": 4, "buyers": 2},
+        "customers": {"known": 3, "buyers": 2},
         "shops": 2,
         "orders": 2,
         "sales": [{"amount": 2000, "currency": "USD"}],

@@ -1,6 +1,5 @@
 """What became of a campaign's decisions: how many in which arm, and who ordered or came within the window."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ coalesce(stage = ANY($3::text[]), false) AS recallable, window_ends_at <= $2 AS 
 # The driver reads the edges of the calendar as infinities, and has no years beyond: the bounds keep away from both.
 _COUNTS = f"""
 SELECT {_KEYS}, count(*) AS decisions,
+       greatest(min(decided_at - (window_ends_at - decided_at)), '0001-01-02Z'::timestamptz) AS before_at,
        greatest(min(decided_at), '0001-01-02Z'::timestamptz) AS first_at,
        least(max(window_ends_at), '9999-12-30Z'::timestamptz) AS last_at
 FROM decisions WHERE campaign_id = $1 AND arm IS NOT NULL GROUP BY 1, 2, 3, 4
@@ -35,8 +35,8 @@ SELECT arm, reason, recallable, closed, count(*) FILTER (WHERE later) AS later,
 FROM ranked GROUP BY 1, 2, 3, 4
 """
 
-# $4 and $5 bound all windows of the campaign, so that only orders and visits of that time are looked at. No window is
-# longer than 366 d (the contract of `campaign.updated`), neither after a delivery nor before it.
+# $4 and $5 bound the time around all deliveries of the campaign, so that other orders are not looked at. $6 says
+# whether anybody was delivered to again; without it every delivery is a first one, and none need be compared.
 _ORDERS = f"""
 WITH pairs AS MATERIALIZED (
     SELECT {_KEYS}, d.decision_id, d.customer_id, d.decided_at,
@@ -45,7 +45,7 @@ WITH pairs AS MATERIALIZED (
     FROM decisions AS d JOIN orders AS o ON o.customer_id = d.customer_id AND o.paid_at < d.window_ends_at
          AND o.paid_at >= d.decided_at - (d.window_ends_at - d.decided_at)
     WHERE d.campaign_id = $1 AND d.arm IS NOT NULL AND o.counted
-      AND o.paid_at >= $4::timestamptz - interval '8784 hours' AND o.paid_at < $5
+      AND o.paid_at >= $4 AND o.paid_at < $5
 ), ordered AS MATERIALIZED (
     SELECT DISTINCT arm, reason, recallable, closed, decision_id, customer_id, decided_at
     FROM pairs WHERE paid_at >= decided_at
@@ -53,9 +53,9 @@ WITH pairs AS MATERIALIZED (
     SELECT customer_id, arm, recallable, currency, net, paid_at >= decided_at AS within,
            paid_at >= decided_at AND paid_at < seen_until AS after,
            paid_at < decided_at AND paid_at >= decided_at - (seen_until - decided_at) AS before
-    FROM pairs AS p WHERE arm IN ('treated', 'held_out') AND NOT EXISTS (
+    FROM pairs AS p WHERE arm IN ('treated', 'held_out') AND NOT ($6 AND EXISTS (
         SELECT FROM decisions AS d WHERE d.campaign_id = $1 AND d.customer_id = p.customer_id
-        AND d.arm IN ('treated', 'held_out') AND (d.decided_at, d.decision_id) < (p.decided_at, p.decision_id))
+        AND d.arm IN ('treated', 'held_out') AND (d.decided_at, d.decision_id) < (p.decided_at, p.decision_id)))
 ), spent AS MATERIALIZED (
     SELECT arm, recallable, currency, customer_id, bool_or(within) AS ordered,
            coalesce(sum(net) FILTER (WHERE within), 0) AS revenue,
@@ -63,12 +63,12 @@ WITH pairs AS MATERIALIZED (
            count(*) FILTER (WHERE after) AS orders_after, sum(net) FILTER (WHERE after) AS amount_after
     FROM paid GROUP BY 1, 2, 3, 4
 )
-SELECT (SELECT jsonb_agg(g) FROM (
+SELECT (SELECT coalesce(jsonb_agg(g), '[]') FROM (
             SELECT arm, reason, recallable, closed, count(*) AS n FROM ordered GROUP BY 1, 2, 3, 4) AS g) AS ordered,
-       (SELECT jsonb_agg(g) FROM (
+       (SELECT coalesce(jsonb_agg(g), '[]') FROM (
             SELECT arm, recallable, count(DISTINCT customer_id) AS n
             FROM spent WHERE ordered GROUP BY 1, 2) AS g) AS firsts,
-       (SELECT jsonb_agg(g) FROM (
+       (SELECT coalesce(jsonb_agg(g), '[]') FROM (
             SELECT arm, recallable, currency,
                    sum(orders_before) AS orders_before, coalesce(sum(amount_before), 0) AS amount_before,
                    count(*) FILTER (WHERE orders_before > 0) AS buyers_before,
@@ -103,21 +103,21 @@ async def get_deliveries(session: ReadSession, campaign_id: str, clock: datetime
     counts = await fetch(session, _COUNTS, *scope)
     if not counts:
         return Deliveries([], {}, [], 0, None)
-    bounds = (min(row["first_at"] for row in counts), max(row["last_at"] for row in counts))
+    before_at, first_at, last_at = (
+        min(row["before_at"] for row in counts),
+        min(row["first_at"] for row in counts),
+        max(row["last_at"] for row in counts),
+    )
     repeats = {tuple(row)[:4]: row for row in await fetch(session, _REPEATS, *scope)}
-    found = await fetch_one(session, _ORDERS, *scope, *bounds)
-    ordered = {_key(row): row["n"] for row in _rows(found["ordered"])}
+    found = await fetch_one(session, _ORDERS, *scope, before_at, last_at, bool(repeats))
+    ordered = {_key(row): row["n"] for row in found["ordered"]}
     return Deliveries(
         [_group(row, ordered.get(tuple(row)[:4], 0), repeats.get(tuple(row)[:4])) for row in counts],
-        {(row["arm"], row["recallable"]): row["n"] for row in _rows(found["firsts"])},
-        [Spending(**row) for row in _rows(found["spending"])],
+        {(row["arm"], row["recallable"]): row["n"] for row in found["firsts"]},
+        [Spending(**row) for row in found["spending"]],
         found["new_buyers"],
-        await _get_reach(session, campaign_id, clock, *bounds),
+        await _get_reach(session, campaign_id, clock, first_at, last_at),
     )
-
-
-def _rows(found: str | None) -> list[dict[str, Any]]:
-    return json.loads(found) if found else []
 
 
 def _key(row: Any) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ from services.segmentation.repository.memberships import (
     settle,
     take_members,
 )
-from services.segmentation.repository.preview import preview
+from services.segmentation.repository.previews import preview
 from services.segmentation.repository.segments import (
     add_segment,
     add_version,

@@ -9,7 +9,7 @@ from services.segmentation.repository.rules import FACTS, Compiler
 from shared.database import ReadSession, execute, fetch, fetch_value, sql_state
 
 _SAMPLES = 10
-_SECONDS = 5
+_MILLISECONDS = 5_000
 _CANCELLED = "57014"
 
 
@@ -21,10 +21,10 @@ async def preview(session: ReadSession, rule: Rule, at: datetime) -> tuple[int, 
     found = f"FROM {FACTS} WHERE $1::timestamptz IS NOT NULL AND {holds}"
     count = f"SELECT count(*) {found}"
     samples = f"SELECT c.*, s.stage, s.stage_since, s.reacquired {found} ORDER BY c.customer_id LIMIT {_SAMPLES}"
-    await execute(session, f"SET LOCAL statement_timeout = '{_SECONDS}s'")
+    await execute(session, f"SET LOCAL statement_timeout = {_MILLISECONDS}")
     try:
         return await fetch_value(session, count, *compiler.args), await fetch(session, samples, *compiler.args)
     except Exception as error:
         if sql_state(error) != _CANCELLED:
             raise
-        raise RuleTooSlow(f"counting this rule took over {_SECONDS} s", pointer="/rule") from error
+        raise RuleTooSlow(f"counting this rule took over {_MILLISECONDS / 1000:g} s", pointer="/rule") from error
