@@ -172,7 +172,9 @@ class Assignee(Protocol):
 class Consumer(ConsumerRebalanceListener):
     """Reads a group's share of some topics, from positions that the assignee seeks to."""
 
-    def __init__(self, bootstrap: str, group: str, wanted: Iterable[str], assignee: Assignee) -> None:
+    def __init__(
+        self, bootstrap: str, group: str, wanted: Iterable[str], assignee: Assignee, *, session_seconds: int = 30
+    ) -> None:
         self._topics = list(wanted)
         self._assignee = assignee
         self._failure: Exception | None = None
@@ -182,8 +184,8 @@ class Consumer(ConsumerRebalanceListener):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=30_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=session_seconds * 1000,
+            heartbeat_interval_ms=session_seconds * 100,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=1_048_576,
             metadata_max_age_ms=30_000,

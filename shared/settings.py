@@ -11,6 +11,7 @@ class ServiceSettings(BaseSettings):
 
     database_url: str = Field(description="postgresql://role:password@host:port/database of this service")
     kafka_bootstrap: str = Field(description="host:port of a Kafka broker, several parted by commas")
+    kafka_session_seconds: int = Field(30, ge=6, description="how long a worker that was killed keeps its partitions")
     secret: str = Field(min_length=16, description="keys the hashes that ids, codes and API keys are made of")
     clock: Literal["wall", "stream"] = Field(
         "wall", description="wall: profile's worker ticks; stream: a replayer does"

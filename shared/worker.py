@@ -35,6 +35,7 @@ class Wiring:
     decide: Decide
     tells: bool
     info: dict[str, Any]
+    session_seconds: int = 30
 
 
 class Worker:
@@ -43,6 +44,7 @@ class Worker:
     def __init__(self, wiring: Wiring) -> None:
         self._service = wiring.service
         self._bootstrap = wiring.bootstrap
+        self._session_seconds = wiring.session_seconds
         self._database = wiring.database
         self._consumers = wiring.consumers
         self._info = {**wiring.info, "service": wiring.service}
@@ -75,7 +77,7 @@ class Worker:
 
     async def _consume(self) -> None:
         topics = [*self._consumers.clocked, *self._consumers.unclocked]
-        self._consumer = Consumer(self._bootstrap, self._service, topics, self)
+        self._consumer = Consumer(self._bootstrap, self._service, topics, self, session_seconds=self._session_seconds)
         try:
             await self._consumer.start()
             await self._run_clock()

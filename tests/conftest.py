@@ -1,5 +1,7 @@
 """Fixtures that all tests use: a real Kafka and PostgreSQL on free ports, and fresh databases on it."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +16,15 @@ FreshDatabase = Callable[[str], Awaitable[Database]]
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def servers() -> Iterator[Stack]:
     """A Kafka and a PostgreSQL of this test run's own."""
-    stack = Stack(Path(tmp_path_factory.mktemp("stack")), ports="free")
+    # Not pytest's own folder: another run would lock PostgreSQL, which is no root, out of it.
+    folder = Path(tempfile.mkdtemp(prefix="comeback-tests-"))
+    stack = Stack(folder, ports="free")
     stack.up_servers()
     yield stack
-    stack.down()
+    stack.reset()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ def main() -> None:
             decide=on_tick,
             tells=True,
             info={"ids": Ids(settings.secret), "limits": limits},
+            session_seconds=settings.kafka_session_seconds,
         ),
         topic=topics.COUPONS,
         failpoint=settings.failpoint,

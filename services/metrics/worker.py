@@ -22,6 +22,7 @@ def main() -> None:
             decide=on_tick,
             tells=False,
             info={"ids": Ids(settings.secret)},
+            session_seconds=settings.kafka_session_seconds,
         ),
         topic=None,
         failpoint=settings.failpoint,

@@ -30,6 +30,7 @@ def main() -> None:
             decide=on_tick,
             tells=True,
             info={"ids": Ids(settings.secret)},
+            session_seconds=settings.kafka_session_seconds,
         ),
         topic=topics.PROFILE,
         extra=tick if settings.clock == "wall" else None,

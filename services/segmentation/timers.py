@@ -9,6 +9,6 @@ async def on_tick(session: Session, now: Now) -> bool:
     """Stages and memberships of everybody concerned are as of the tick; False when some are left."""
     if not await actions.advance_customers(session, now):
         return False
-    # One piece a tick: a large segment is filled over many ticks and never holds the clock up.
-    await actions.fill_segment(session, now)
+    # A piece at each tick: large segments are filled over many ticks and never hold the clock up.
+    await actions.fill_segments(session, now)
     return True

@@ -23,6 +23,7 @@ def main() -> None:
             decide=on_tick,
             tells=True,
             info={"ids": Ids(settings.secret)},
+            session_seconds=settings.kafka_session_seconds,
         ),
         topic=topics.TARGETING,
         failpoint=settings.failpoint,

@@ -1,5 +1,7 @@
 """Whole systems: Kafka, PostgreSQL and the ten processes, on free ports."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,12 +14,14 @@ MakeSystem = Callable[[], Stack]
 
 
 @pytest.fixture
-def make_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSystem]:
+def make_system(monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeSystem]:
     """Starts systems that share one secret and one key, so that what they derive from these is the same."""
+    # The shortest that a broker grants: a killed worker's partitions are free again after this.
+    monkeypatch.setenv("COMEBACK_KAFKA_SESSION_SECONDS", "6")
     state, made = State(), list[Stack]()
 
     def make() -> Stack:
-        folder = Path(tmp_path_factory.mktemp("system"))
+        folder = Path(tempfile.mkdtemp(prefix="comeback-system-"))
         Home(folder).save(State(secret=state.secret, api_key=state.api_key))
         stack = Stack(folder, ports="free")
         made.append(stack)
@@ -26,4 +30,5 @@ def make_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSystem
 
     yield make
     for stack in made:
-        stack.down()
+        stack.reset()
+        shutil.rmtree(stack.home.folder)

@@ -17,7 +17,7 @@ FAILPOINTS = ("in_batch", "after_db_commit", "after_publish", "in_clock")
 
 async def play(stack: Stack) -> dict[str, list[tuple[object, ...]]]:
     environment = stack.environment()
-    await World(Doors.of(environment), Shop(seed=7)).play()
+    await World(Doors.of(environment), Shop(seed=7, customers=30, days=60)).play()
     return await snapshot(environment)
 
 
@@ -28,9 +28,11 @@ async def dying_workers(stack: Stack, deaths: dict[str, int]) -> AsyncIterator[N
     stopping = asyncio.Event()
 
     def arm(name: str, death: int) -> None:
-        # After two rounds of all failpoints it is left alone, so that the run comes to an end.
-        place = FAILPOINTS[death % len(FAILPOINTS)]
-        os.environ["COMEBACK_FAILPOINT"] = f"{place}:{dice.uniform(0.05, 0.3)}" if death < 2 * len(FAILPOINTS) else ""
+        # After a round of all failpoints it is left alone, so that the run comes to an end.
+        # Metrics tells nothing, so nothing kills it between publication and deletion.
+        places = [each for each in FAILPOINTS if each != "after_publish" or name != "metrics-worker"]
+        armed = death < len(places)
+        os.environ["COMEBACK_FAILPOINT"] = f"{places[death]}:{dice.uniform(0.05, 0.3)}" if armed else ""
         stack.start(name)
         os.environ.pop("COMEBACK_FAILPOINT")
 
@@ -52,14 +54,14 @@ async def dying_workers(stack: Stack, deaths: dict[str, int]) -> AsyncIterator[N
 
 async def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(make_system: MakeSystem) -> None:
     """P1, P5: batch, commit, publication and clock of every consumer cut off, and the tables end the same."""
-    undisturbed = make_system()
+    undisturbed = await asyncio.to_thread(make_system)
     expected = await play(undisturbed)
     undisturbed.down()
     assert expected["coupons.redemptions"]
     assert expected["targeting.decisions"]
-    disturbed = make_system()
+    disturbed = await asyncio.to_thread(make_system)
     deaths = dict.fromkeys((f"{service}-worker" for service in SERVICES), -1)
     async with dying_workers(disturbed, deaths):
         found = await play(disturbed)
-    assert all(number >= 4 for number in deaths.values()), f"too few died to prove anything: {deaths}"
+    assert all(number >= 3 for number in deaths.values()), f"too few died to prove anything: {deaths}"
     assert differences(expected, found) == []

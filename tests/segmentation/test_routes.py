@@ -70,6 +70,16 @@ async def test_segments_are_listed_in_pages_the_oldest_first(http: httpx.AsyncCl
     assert (set(found), len(found)) == (made, 5)
 
 
+async def test_segments_made_before_the_first_tick_are_listed_too(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("segmentation")
+    async with client(make_app(settings_for(database, Settings)), database) as http:
+        made = [await create(http), await create(http)]
+        assert all(segment["created_at"].endswith("Z") for segment in made)
+        first = (await http.get("/v1/segments", params={"limit": 1})).json()
+        rest = (await http.get("/v1/segments", params={"cursor": first["next_cursor"]})).json()
+        assert len(first["data"]) == len(rest["data"]) == 1
+
+
 async def test_a_change_keeps_what_it_does_not_name(database: Database, http: httpx.AsyncClient) -> None:
     path = f"/v1/segments/{(await create(http))['segment_id']}"
     await tick(database, 41)

@@ -7,12 +7,25 @@ from typing import Any
 import pytest
 
 from services.segmentation.actions import settling
+from services.segmentation.domain import DEFAULT_MODEL, NOWHERE, advance, instant, micros
 from shared.database import Database
 from shared.events import Event
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded
 from shared.events.segmentation import LifecycleStageChanged
 from tests.conftest import FreshDatabase
-from tests.segmentation.given import T0, Shop, apply, day, history, make_segment, order, profile, stage_changes, tick
+from tests.segmentation.given import (
+    T0,
+    Shop,
+    apply,
+    day,
+    history,
+    in_days,
+    make_segment,
+    order,
+    profile,
+    stage_changes,
+    tick,
+)
 from tests.support.doing import rows, told
 
 
@@ -146,6 +159,16 @@ async def test_a_late_order_among_the_latest_ones_is_counted_once(database: Data
     assert (await history(database))[2:] == [(70, "rising"), (72.5, "declining"), (74, "silent")]
 
 
+async def test_a_late_order_leaves_who_came_back_new_for_30_days(database: Database) -> None:
+    await apply(database, order(1, 0), order(2, 100), order(3, 101))
+    await tick(database, 110)
+    await apply(database, order(4, 100.5))
+    await tick(database, 130)
+    assert await history(database) == [(0, "new"), (30, "silent"), (90, "churned"), (100, "new"), (130, "rising")]
+    back = await rows(database, "SELECT since FROM lifecycle_history WHERE reacquired")
+    assert back == [{"since": day(100)}]
+
+
 async def test_a_refunded_order_is_as_if_it_had_never_been(database: Database) -> None:
     """Section 15: a full refund restates the history."""
     await apply(database, order(1, 0), order(2, 35))
@@ -235,6 +258,18 @@ async def test_chunks_of_a_tick_decide_what_one_would(database: Database, monkey
     assert len(stage_changes(events)) == 20
     assert len(events) == 40
     assert len(await rows(database, "SELECT FROM memberships WHERE segment_id = $1", segment)) == 20
+
+
+async def test_orders_in_their_order_tick_by_tick_give_the_history_of_all_at_once(database: Database) -> None:
+    chance = random.Random(3)
+    orders = {customer: sorted(chance.uniform(0, 180) for _ in range(60)) for customer in "abc"}
+    for last in range(3, 300, 3):
+        found = [(at, customer) for customer, times in orders.items() for at in times if last - 3 <= at < last]
+        await apply(database, *(order(int(at * 1e6), at, customer) for at, customer in found))
+        await tick(database, last)
+    for customer, times in orders.items():
+        entries = advance(DEFAULT_MODEL, NOWHERE, [micros(day(at)) for at in times], None, micros(day(300))).entries
+        assert await history(database, customer) == [(in_days(instant(each.since)), each.stage) for each in entries]
 
 
 def some_story(chance: random.Random) -> list[Event]:

@@ -93,6 +93,15 @@ class Brought:
     merchant: dict[str, int] = field(default_factory=dict[str, int])
     sales: dict[str, int] = field(default_factory=dict[str, int])
 
+    def add_coupons(self, issued: int, redeemed: int, expired: int) -> None:
+        self.issued += issued
+        self.redeemed += redeemed
+        self.expired += expired
+
+    def add_subsidy(self, currency: str, uses: int, platform: int, merchant: int) -> None:
+        for amounts, amount in ((self.uses, uses), (self.platform, platform), (self.merchant, merchant)):
+            amounts[currency] = amounts.get(currency, 0) + amount
+
 
 class Forms(NamedTuple):
     """A rate in both its forms."""

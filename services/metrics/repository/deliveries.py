@@ -98,7 +98,7 @@ SELECT count(*) AS visited, count(*) FILTER (WHERE closed) AS closed, count(*) F
 
 async def get_deliveries(session: ReadSession, campaign_id: str, clock: datetime) -> Deliveries:
     """A campaign's decisions as of the clock, with what their customers did."""
-    await plan_for_many(session)
+    await plan_for_many(session, by_index=True)
     scope = (campaign_id, clock, list(RECALLABLE))
     counts = await fetch(session, _COUNTS, *scope)
     if not counts:

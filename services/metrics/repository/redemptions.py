@@ -13,11 +13,12 @@ _SCOPE = "($1::text IS NULL OR campaign_id = $1)"
 # MT3 and AN5: a coupon is used, or it has expired unused, or it may still become either.
 _ISSUED = f"""
 WITH used AS (SELECT DISTINCT coupon_id FROM redemptions WHERE {_SCOPE} AND NOT rolled_back)
-SELECT channel, grouping(channel) AS whole, count(*) AS issued, count(used.coupon_id) AS redeemed,
+SELECT channel, count(*) AS issued, count(used.coupon_id) AS redeemed,
        count(*) FILTER (WHERE used.coupon_id IS NULL AND valid_until <= $2) AS expired
-FROM coupons LEFT JOIN used USING (coupon_id) WHERE {_SCOPE} GROUP BY GROUPING SETS ((), (channel))
+FROM coupons LEFT JOIN used USING (coupon_id) WHERE {_SCOPE} GROUP BY channel
 """
 
+# A customer who used two channels, and an order that used both, count in each of them, and once in the whole.
 _USED = f"""
 SELECT channel, grouping(channel) AS whole, count(*) AS redemptions, count(DISTINCT customer_id) AS redeemers,
        count(DISTINCT (shop_id, order_id)) AS orders
@@ -25,12 +26,10 @@ FROM redemptions WHERE {_SCOPE} AND NOT rolled_back GROUP BY GROUPING SETS ((), 
 """
 
 _SUBSIDY = f"""
-SELECT channel, grouping(channel) AS whole, currency, count(*) AS uses, sum(platform) AS platform,
-       sum(merchant) AS merchant
-FROM redemptions WHERE {_SCOPE} AND NOT rolled_back GROUP BY GROUPING SETS ((currency), (channel, currency))
+SELECT channel, currency, count(*) AS uses, sum(platform) AS platform, sum(merchant) AS merchant
+FROM redemptions WHERE {_SCOPE} AND NOT rolled_back GROUP BY channel, currency
 """
 
-# Each order once: in the whole, and in each channel.
 _SALES = f"""
 SELECT u.channel, u.whole, o.currency, sum(o.amount - o.refunded_amount) AS sales
 FROM (SELECT channel, grouping(channel) AS whole, shop_id, order_id
@@ -49,18 +48,17 @@ async def get_brought(
     whole, channels = Brought(), dict[str, Brought]()
 
     def part(row: Any) -> Brought:
-        return whole if row["whole"] else channels.setdefault(row["channel"], Brought())
+        return channels.setdefault(row["channel"], Brought())
 
     for row in await fetch(session, _ISSUED, campaign_id, clock):
-        each = part(row)
-        each.issued, each.redeemed, each.expired = row["issued"], row["redeemed"], row["expired"]
-    for row in await fetch(session, _USED, campaign_id):
-        each = part(row)
-        each.redemptions, each.redeemers, each.orders = row["redemptions"], row["redeemers"], row["orders"]
+        for each in (whole, part(row)):
+            each.add_coupons(row["issued"], row["redeemed"], row["expired"])
     for row in await fetch(session, _SUBSIDY, campaign_id):
-        each, currency = part(row), row["currency"]
-        each.uses[currency] = row["uses"]
-        each.platform[currency], each.merchant[currency] = int(row["platform"]), int(row["merchant"])
+        for each in (whole, part(row)):
+            each.add_subsidy(row["currency"], row["uses"], int(row["platform"]), int(row["merchant"]))
+    for row in await fetch(session, _USED, campaign_id):
+        each = whole if row["whole"] else part(row)
+        each.redemptions, each.redeemers, each.orders = row["redemptions"], row["redeemers"], row["orders"]
     for row in await fetch(session, _SALES, campaign_id):
-        part(row).sales[row["currency"]] = int(row["sales"])
+        (whole if row["whole"] else part(row)).sales[row["currency"]] = int(row["sales"])
     return whole, dict(sorted(channels.items()))

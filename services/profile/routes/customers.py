@@ -46,8 +46,8 @@ async def list_orders(
 ) -> Page[OrderAnswer]:
     """A customer's orders, the earliest first; a key that is bound to a shop sees that shop's."""
     await repository.get_customer(session, customer_id)
-    after = decode_cursor(cursor, str, str)
-    place = (datetime.fromisoformat(after[0]), after[1]) if after else None
+    after = decode_cursor(cursor, datetime, str)
+    place = (after[0], after[1]) if after else None
     rows = await repository.list_orders(session, customer_id, caller.shop_id, place, limit + 1)
     return Page[OrderAnswer].of(
         rows, limit, key=lambda row: [row["sorted_at"].isoformat(), row["order_key"]], item=_order

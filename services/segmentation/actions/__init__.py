@@ -1,6 +1,6 @@
 """What segmentation can do."""
 
-from services.segmentation.actions.filling import fill_segment
+from services.segmentation.actions.filling import fill_segments
 from services.segmentation.actions.recording import record_customers, record_orders
 from services.segmentation.actions.segments import change_segment, create_segment, delete_segment
 from services.segmentation.actions.settling import advance_customers
@@ -10,7 +10,7 @@ __all__ = [
     "change_segment",
     "create_segment",
     "delete_segment",
-    "fill_segment",
+    "fill_segments",
     "record_customers",
     "record_orders",
 ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.segmentation import repository
-from services.segmentation.domain import parse_rule
+from services.segmentation.domain import finite, parse_rule
 from shared.database import Session
 from shared.ids import new_id
 
@@ -15,8 +15,9 @@ async def create_segment(session: Session, name: str, rule: dict[str, Any], now:
     parse_rule(rule)
     segment_id = new_id(session.info, "seg")
     to_fill = await repository.count_customers(session)
-    row = await repository.add_segment(session, segment_id, name, json.dumps(rule), to_fill, now)
-    await repository.add_version(session, segment_id, now)
+    made_at = finite(now)
+    row = await repository.add_segment(session, segment_id, name, json.dumps(rule), to_fill, made_at)
+    await repository.add_version(session, segment_id, made_at)
     return row
 
 
