@@ -1,6 +1,6 @@
 """Segmentation's tables."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.tables import instant, service_metadata
@@ -87,7 +87,8 @@ segments = Table(
     Column("segment_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("name", Text, nullable=False),
-    Column("rule", JSONB, nullable=False),
+    # As it was written, keys in their order.
+    Column("rule", JSON, nullable=False),
     Column("status", Text, nullable=False),
     # Filling: customers up to and with this id have been looked at under the present version.
     Column("filled_up_to", Text, nullable=False),
@@ -103,7 +104,7 @@ segment_versions = Table(
     metadata,
     Column("segment_id", Text, primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("rule", JSONB, nullable=False),
+    Column("rule", JSON, nullable=False),
     instant("created_at"),
 )
 

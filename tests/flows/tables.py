@@ -25,11 +25,14 @@ async def snapshot(environment: dict[str, str]) -> dict[str, list[tuple[Any, ...
 async def _tables(connection: Any) -> dict[str, list[str]]:
     tables: dict[str, list[str]] = {}
     for row in await connection.fetch(
-        """SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
+        """SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'
            ORDER BY table_name, ordinal_position"""
     ):
         if row["table_name"] not in PLUMBING and row["column_name"] not in (*_VERSIONS, "created_at", "updated_at"):
-            tables.setdefault(row["table_name"], []).append(f'"{row["column_name"]}"')
+            column = f'"{row["column_name"]}"'
+            if row["data_type"] == "jsonb" and row["column_name"] == "definition":
+                column = f"{column} - '{{version,created_at,updated_at}}'::text[]"
+            tables.setdefault(row["table_name"], []).append(column)
     return tables
 
 

@@ -64,4 +64,5 @@ async def test_workers_killed_in_the_middle_lose_nothing_and_do_nothing_twice(ma
     async with dying_workers(disturbed, deaths):
         found = await play(disturbed)
     assert all(number >= 3 for number in deaths.values()), f"too few died to prove anything: {deaths}"
-    assert differences(expected, found) == []
+    found_differences = differences(expected, found)
+    assert not found_differences, "\n".join(found_differences)

@@ -128,7 +128,9 @@ async def test_the_attribution_window_is_half_open(desk: Desk) -> None:
     for customer, at in (instants | {"end": day(14)}).items():
         await desk.hear(decided(customer, customer=customer), issued(customer, customer=customer))
         await desk.hear(paid(f"o-{customer}", at, customer))
-    assert (await desk.campaign())["recall"]["treated"]["so_far"] == rate(2, 4)
+    await desk.hear(decided("early", day(-30), "eve"), issued("early", customer="eve"))
+    await desk.hear(decided("late", day(30), "eve"), issued("late", customer="eve"))
+    assert (await desk.campaign())["recall"]["treated"]["so_far"] == rate(2, 6)
 
 
 async def test_a_window_has_closed_when_the_clock_reaches_its_end(desk: Desk) -> None:

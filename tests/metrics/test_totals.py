@@ -165,7 +165,8 @@ async def test_the_overview_adds_up_everything(desk: Desk) -> None:
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(microseconds=1)])
 async def test_the_wake_up_rate_matures_with_its_windows(desk: Desk, late: timedelta) -> None:
-    await desk.hear(decided("a"), issued("a"))
+    await desk.hear(decided("a"), issued("a"), paid("o1", day(14)))
     await desk.tick(day(14) - late)
     found = (await desk.get("/v1/metrics/overview"))["wake_up_rate"]
-    assert (found["so_far"]["denominator"], found["matured"]["denominator"]) == (1, 0 if late else 1)
+    assert (found["so_far"]["numerator"], found["so_far"]["denominator"]) == (0, 1)
+    assert found["matured"]["denominator"] == (0 if late else 1)

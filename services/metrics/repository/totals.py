@@ -128,7 +128,7 @@ async def get_recalls(session: ReadSession, clock: datetime) -> Forms:
         session,
         f"""{counts} {recalls} AND EXISTS (
                 SELECT FROM orders AS o WHERE o.customer_id = d.customer_id AND o.counted
-                AND o.paid_at >= d.decided_at)""",
+                AND o.paid_at >= d.decided_at AND o.paid_at < d.window_ends_at)""",
         *scope,
     )
     return Forms(Rate(ordered["n"], delivered["n"]), Rate(ordered["closed"], delivered["closed"]))

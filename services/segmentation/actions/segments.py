@@ -15,9 +15,8 @@ async def create_segment(session: Session, name: str, rule: dict[str, Any], now:
     parse_rule(rule)
     segment_id = new_id(session.info, "seg")
     to_fill = await repository.count_customers(session)
-    made_at = finite(now)
-    row = await repository.add_segment(session, segment_id, name, json.dumps(rule), to_fill, made_at)
-    await repository.add_version(session, segment_id, made_at)
+    row = await repository.add_segment(session, segment_id, name, json.dumps(rule), to_fill, finite(now))
+    await repository.add_version(session, segment_id, finite(now))
     return row
 
 
@@ -29,16 +28,16 @@ async def change_segment(
     Returns its row. Refuses an unknown segment, and a rule that is none.
     """
     row = await repository.lock_segment(session, segment_id)
-    await repository.update_segment(session, segment_id, name or row["name"], now)
+    await repository.update_segment(session, segment_id, name or row["name"], finite(now))
     if rule is not None and rule != json.loads(row["rule_text"]):
         parse_rule(rule)
         to_fill = await repository.count_customers(session)
         await repository.restart_filling(session, segment_id, json.dumps(rule), to_fill)
-        await repository.add_version(session, segment_id, now)
+        await repository.add_version(session, segment_id, finite(now))
     return await repository.get_segment(session, segment_id)
 
 
 async def delete_segment(session: Session, segment_id: str, now: datetime) -> None:
     """The segment is gone for callers; its members leave at the next ticks. Refuses an unknown segment."""
     await repository.lock_segment(session, segment_id)
-    await repository.begin_leaving(session, segment_id, now)
+    await repository.begin_leaving(session, segment_id, finite(now))

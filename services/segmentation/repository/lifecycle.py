@@ -23,7 +23,7 @@ from shared.database import ReadSession, Session, execute, fetch
 class Case:
     """A customer to be advanced: where they were known to stand, where to begin, and the orders that matter.
 
-    Rewound: something changed before the stage that holds, so the history is told anew from there.
+    `rewound_to`: something changed before the last order or the stage that holds; the history is told anew from there.
     """
 
     customer_id: str
@@ -38,8 +38,8 @@ def _micros(instant: str) -> str:
     return f"(extract(epoch FROM {instant}) * 1000000)::bigint"
 
 
-# What changed after the last order and after the stage began changes nothing of what is stored: nearly all orders are a
-# little older than the last tick, and need no look at the history.
+# Nearly all orders are a little older than the last tick. One that is younger than the last order and the present stage
+# contradicts nothing that is stored, so it needs no look at the history: one only begins a little earlier.
 _CASES = f"""
 SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
        {_micros("s.cycle_started_at")} AS cycle_started_at, {_micros("s.last_order_at")} AS last_order_at,

@@ -64,7 +64,7 @@ async def add_segment(session: Session, segment_id: str, name: str, rule: str, t
         session,
         """INSERT INTO segments (segment_id, version, name, rule, status, filled_up_to, filled, to_fill, created_at,
                   updated_at)
-           VALUES ($1, 1, $2, $3::text::jsonb, 'filling', '', 0, $4, $5, $5)""",
+           VALUES ($1, 1, $2, $3::text::json, 'filling', '', 0, $4, $5, $5)""",
         segment_id,
         name,
         rule,
@@ -84,7 +84,7 @@ async def restart_filling(session: Session, segment_id: str, rule: str, to_fill:
     """The next version of the rule, under which nobody has been looked at yet."""
     await execute(
         session,
-        """UPDATE segments SET rule = $2::text::jsonb, version = version + 1, status = 'filling', filled_up_to = '',
+        """UPDATE segments SET rule = $2::text::json, version = version + 1, status = 'filling', filled_up_to = '',
                   filled = 0, to_fill = $3
            WHERE segment_id = $1""",
         segment_id,

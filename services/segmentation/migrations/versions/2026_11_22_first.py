@@ -38,14 +38,14 @@ CREATE TABLE lifecycle_history (
 CREATE INDEX ix_lifecycle_history_until_since_stage ON lifecycle_history (until, since, stage);
 CREATE INDEX ix_lifecycle_history_since_from_stage_stage ON lifecycle_history (since, from_stage, stage);
 CREATE TABLE segments (
-    segment_id text, version int NOT NULL, name text NOT NULL, rule jsonb NOT NULL, status text NOT NULL,
+    segment_id text, version int NOT NULL, name text NOT NULL, rule json NOT NULL, status text NOT NULL,
     filled_up_to text NOT NULL, filled bigint NOT NULL, to_fill bigint NOT NULL,
     created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
     CONSTRAINT pk_segments PRIMARY KEY (segment_id)
 );
 CREATE INDEX ix_segments_created_at_segment_id ON segments (created_at, segment_id);
 CREATE TABLE segment_versions (
-    segment_id text, version int, rule jsonb NOT NULL, created_at timestamptz NOT NULL,
+    segment_id text, version int, rule json NOT NULL, created_at timestamptz NOT NULL,
     CONSTRAINT pk_segment_versions PRIMARY KEY (segment_id, version)
 );
 CREATE TABLE memberships (
