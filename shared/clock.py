@@ -3,8 +3,9 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-# What an empty clock says: earlier than anything that can happen.
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+# What an empty clock says: earlier than anything that can happen. Not the very first instant of the calendar,
+# which the database driver takes for minus infinity.
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def wall() -> datetime:

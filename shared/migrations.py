@@ -67,7 +67,7 @@ CREATE TABLE outbox (
     CONSTRAINT pk_outbox PRIMARY KEY (outbox_id)
 );
 CREATE TABLE clock (one smallint, at timestamptz NOT NULL, CONSTRAINT pk_clock PRIMARY KEY (one));
-INSERT INTO clock VALUES (1, '0001-01-01 00:00:00+00');
+INSERT INTO clock VALUES (1, '0001-01-02 00:00:00+00');
 CREATE TABLE parked (
     topic text, partition int, record_offset bigint, key bytea, body bytea, reason text NOT NULL,
     attempts int NOT NULL DEFAULT 1, parked_at timestamptz NOT NULL DEFAULT now(), retry_requested_at timestamptz,

@@ -13,7 +13,8 @@ from shared.events import Event, Tick, producer_of
 from shared.events.codec import encode
 
 _RELAY_LOCK = 7_201_001
-_ROWS = 200
+# Few, because a row may hold all that a large tick told.
+_ROWS = 50
 NOTIFY_CHANNEL = "comeback_outbox"
 _TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3) RETURNING outbox_id)
             SELECT pg_notify('{NOTIFY_CHANNEL}', '') FROM told"""

@@ -263,7 +263,7 @@ async def list_orders(
     told_at, order_key = after or (None, None)
     return await fetch(
         session,
-        """SELECT * FROM (SELECT *, coalesce(paid_at, told_at, cancelled_at, '0001-01-01Z') AS sorted_at FROM orders
+        """SELECT * FROM (SELECT *, coalesce(paid_at, told_at, cancelled_at, '0001-01-02Z') AS sorted_at FROM orders
                          WHERE customer_id = $1 AND ($2::text IS NULL OR shop_id = $2)) AS found
            WHERE $3::timestamptz IS NULL OR (sorted_at, order_key) > ($3, $4)
            ORDER BY sorted_at, order_key LIMIT $5""",

@@ -39,6 +39,9 @@ def decode(value: bytes | None) -> Event:
         event = _decoder.decode(value)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Undecodable(str(error)) from error
+    # The very ends of the calendar mean infinity to the database driver.
+    if not 2 <= event.time.year <= 9998:
+        raise Undecodable("time lies outside the years 2 to 9998")
     # PostgreSQL refuses NUL in text. In JSON it can only come as this escape, so most records pass at once.
     if b"\\u0000" in value and _has_nul(msgspec.to_builtins(event)):
         raise Undecodable("a text holds the character U+0000")

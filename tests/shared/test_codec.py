@@ -45,6 +45,7 @@ BAD = {
     "half a character": (changed(b'"o1"', b'"\\ud800"'), "malformed"),
     "an id without end": (changed(b'"o1"', b'"' + b"o" * 300 + b'"'), "data.order_id"),
     "an instant without offset": (changed(b"00Z", b"00"), "time"),
+    "the first instant there is": (changed(b"2026-01-01", b"0001-01-01"), "years 2 to 9998"),
     "depth": (b'{"a":' * 100_000, "recursion"),
     "size": (b" " * 2_000_000, "bytes"),
 }
