@@ -132,6 +132,8 @@ class Storefront:
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer(bootstrap)
+        # Nobody grows the topics of a demo, so their partitions are counted once.
+        self._partitions: dict[str, int] = {}
 
     async def start(self) -> None:
         await self._producer.start()
@@ -143,8 +145,9 @@ class Storefront:
         await asyncio.gather(*(self._tick(topic, at) for topic in topics.STOREFRONT))
 
     async def _tick(self, topic: str, at: datetime) -> None:
-        partitions = await self._producer.count_partitions(topic)
-        await self._producer.publish_tick(topic, Tick(at=at, partitions=partitions))
+        if topic not in self._partitions:
+            self._partitions[topic] = await self._producer.count_partitions(topic)
+        await self._producer.publish_tick(topic, Tick(at=at, partitions=self._partitions[topic]))
 
     async def identify(self, households: Iterable[str], at: datetime) -> None:
         await self.tell(topics.STOREFRONT_IDENTITIES, [(each, _identified(each, at)) for each in households])

@@ -54,6 +54,7 @@ def head(service: str) -> str | None:
     return ScriptDirectory.from_config(_config(service)).get_current_head()
 
 
+# The outbox is written, read once and deleted: compressing it (PostgreSQL's default) would be most of its cost.
 RUNTIME_TABLES = """
 CREATE TABLE inbox (
     topic text, partition int, first_offset bigint NOT NULL, next_offset bigint NOT NULL,
@@ -66,6 +67,7 @@ CREATE TABLE outbox (
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_outbox PRIMARY KEY (outbox_id)
 );
+ALTER TABLE outbox ALTER COLUMN bodies SET STORAGE EXTERNAL;
 CREATE TABLE clock (one smallint, at timestamptz NOT NULL, CONSTRAINT pk_clock PRIMARY KEY (one));
 INSERT INTO clock VALUES (1, '0001-01-02 00:00:00+00');
 CREATE TABLE parked (

@@ -36,8 +36,12 @@ async def note_paid_orders(session: Session, events: Sequence[OrderPaid]) -> Non
         order = _paid_order(event)
         if order.order_key not in newest or newest[order.order_key].version < order.version:
             newest[order.order_key] = order
-    if newest:
-        await repository.upsert_orders(session, list(newest.values()))
+    # Most orders name no code. Of those only the ones that did before are of interest.
+    without = [key for key, order in newest.items() if not order.codes]
+    known = await repository.find_known_orders(session, without) if without else set[str]()
+    found = [order for key, order in newest.items() if order.codes or key in known]
+    if found:
+        await repository.upsert_orders(session, found)
 
 
 def _paid_order(event: OrderPaid) -> PaidOrder:

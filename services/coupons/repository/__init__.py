@@ -9,7 +9,7 @@ from services.coupons.repository.coupons import (
     lock_coupons,
 )
 from services.coupons.repository.decisions import add_decisions, answer_decisions, get_customers, list_waiting
-from services.coupons.repository.orders import mark_orders, refuse_codes, take_marked, upsert_orders
+from services.coupons.repository.orders import find_known_orders, mark_orders, refuse_codes, take_marked, upsert_orders
 from services.coupons.repository.redemptions import (
     add_redemptions,
     adopt_redemption,
@@ -40,6 +40,7 @@ __all__ = [
     "answer_decisions",
     "archive_template",
     "expire_coupons",
+    "find_known_orders",
     "get_coupon",
     "get_customers",
     "get_redemption",

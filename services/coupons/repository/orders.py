@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.database import Session, execute, fetch
+from shared.database import ReadSession, Session, execute, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,14 @@ class PaidOrder:
     counted: bool
 
 
+async def find_known_orders(session: ReadSession, order_keys: Sequence[str]) -> set[str]:
+    """Those of the orders that have named a code before."""
+    rows = await fetch(session, "SELECT order_key FROM known_orders WHERE order_key = ANY($1)", order_keys)
+    return {row["order_key"] for row in rows}
+
+
 async def upsert_orders(session: Session, orders: Sequence[PaidOrder]) -> None:
-    """The highest version of each is known, and marked if it counts; an order is known once it has named a code."""
+    """The highest version of each is known, and marked if it counts and names a code."""
     rows = sorted(orders, key=lambda order: order.order_key)
     await execute(
         session,
@@ -34,7 +40,6 @@ async def upsert_orders(session: Session, orders: Sequence[PaidOrder]) -> None:
            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
                        $8::timestamptz[], $9::text[], $10::bool[])
                 AS n(order_key, version, customer_id, shop_id, order_id, amount, currency, paid_at, codes, counted)
-           WHERE n.codes <> '' OR EXISTS (SELECT 1 FROM known_orders AS old WHERE old.order_key = n.order_key)
            ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
                   amount = excluded.amount, currency = excluded.currency, paid_at = excluded.paid_at,
                   codes = excluded.codes, counted = excluded.counted, marked = excluded.marked
