@@ -88,6 +88,11 @@ class Buffers:
         clocked = [part for (topic, _), part in self._parts.items() if topic in self._clocked]
         return all(part.ticks for part in clocked) or sum(len(part.items) for part in self._parts.values()) >= _LOW
 
+    def clock_may_move(self, clock: datetime) -> bool:
+        """Whether every clocked partition here is past the clock; one that is not holds it, whatever others have."""
+        clocked = [part.tick_at for (topic, _), part in self._parts.items() if topic in self._clocked]
+        return all(tick_at is not None and tick_at > clock for tick_at in clocked)
+
     def waiting(self) -> bool:
         """Whether something fetched must wait for the clock."""
         return any(part.items for part in self._parts.values())

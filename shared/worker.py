@@ -125,7 +125,7 @@ class Worker:
                 await self._reload()
                 await self._run_clock()
             else:
-                if batch.has_tick:
+                if batch.has_tick and self._buffers.clock_may_move(self._clock):
                     await self._run_clock()
         if self._consumer is not None:
             self._consumer.resume(self._buffers.drained())
