@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from asyncpg import UndefinedTableError
-from rich.table import Table
 
 from deploy.local.addresses import Given
 from deploy.local.errors import StackError
@@ -28,20 +27,27 @@ def parked(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of each service at the most.")] = 50,
 ) -> None:
     """List parked records, the latest first; exit code 1 if there are any."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("service", "place", "bytes", "tries", "parked at"):
-        # Never cut off: `show` and `retry` want the place as it stands here.
-        table.add_column(title, no_wrap=True, overflow="ignore")
-    table.add_column("reason", overflow="fold")
+    found = 0
     for name in [_known(service)] if service else SERVICES:
         for row in asyncio.run(_fetch(name, _LIST, limit)):
-            cells = (name, _place(row), str(row["size"]), str(row["attempts"]), f"{row['parked_at']:%Y-%m-%d %H:%M:%S}")
-            table.add_row(*cells, row["reason"] + (" [dim](to be retried)[/dim]" if row["retry_requested_at"] else ""))
-    if not table.row_count:
+            found += 1
+            _print_line(name, row)
+    if not found:
         out.print("Nothing is parked.")
         return
-    out.print(table)
     raise typer.Exit(1)
+
+
+def _print_line(service: str, row: Any) -> None:
+    # A line, not a table: `show` and `retry` want the place as it stands here, and a table cuts it off.
+    again = ", to be retried" if row["retry_requested_at"] else ""
+    out.print(f"{service} {_place(row)}", style="bold", soft_wrap=True)
+    out.print(
+        f"  {row['size']} bytes, tried {row['attempts']} times, parked at {row['parked_at']:%Y-%m-%d %H:%M:%S}{again}\n"
+        f"  {row['reason']}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()

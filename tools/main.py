@@ -6,7 +6,7 @@ import sys
 import typer
 
 from deploy.local.errors import StackError
-from tools import bench, contracts, events, stack
+from tools import bench, contracts, events, keys, stack
 from tools.demo import demo
 from tools.output import complain
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
 app.command()(contracts.contracts)
 app.add_typer(bench.app, name="bench")
 app.command("demo")(demo)

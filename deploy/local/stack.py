@@ -110,6 +110,11 @@ class Stack:
         """The address of an administrator's database: for tests that make databases of their own."""
         return self._addresses(self._known_state()).admin
 
+    @property
+    def secret(self) -> str:
+        """What ids, codes and the seals of keys are made with."""
+        return self._known_state().secret
+
     def environment(self) -> dict[str, str]:
         return self._addresses(self._known_state()).environment()
 
