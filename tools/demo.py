@@ -13,10 +13,9 @@ from demo.history import load_history
 from demo.reference import Reference, compute
 from demo.replay import Played, Replay
 from demo.storefront import Doors, Http, Refused
-from deploy.local.addresses import Given
 from deploy.local.errors import StackError
 from deploy.local.stack import Stack
-from deploy.local.state import default_home
+from tools.asking import the_stack
 from tools.output import err, out
 
 GROUPS = {
@@ -31,11 +30,8 @@ GROUPS = {
 def demo() -> None:
     """Start everything afresh, replay 2017 through it, compare every figure; exit code 1 if one differs."""
     started = time.perf_counter()
-    stack = Stack(default_home(), given=Given.from_environment())
     with err.status("Starting ...") as line:
-        stack = Stack(
-            default_home(), given=Given.from_environment(), say=lambda what: line.update(f"Starting: {what} ...")
-        )
+        stack = the_stack(lambda what: line.update(f"Starting: {what} ..."))
         stack.reset()
         stack.up(clock="stream")
     ready = time.perf_counter() - started

@@ -1,18 +1,12 @@
 """`comeback events`: records that could not be applied, looked at and tried again."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from asyncpg import UndefinedTableError
 
-from deploy.local.addresses import Given
-from deploy.local.errors import StackError
 from deploy.local.names import SERVICES
-from deploy.local.stack import Stack
-from deploy.local.state import default_home
-from shared.database import connect
+from tools.asking import ask
 from tools.output import complain, out
 
 app = typer.Typer(help="Events that were parked because they could not be applied.", no_args_is_help=True)
@@ -29,7 +23,7 @@ def parked(
     """List parked records, the latest first; exit code 1 if there are any."""
     found = 0
     for name in [_known(service)] if service else SERVICES:
-        for row in asyncio.run(_fetch(name, _LIST, limit)):
+        for row in ask(name, _LIST, limit):
             found += 1
             _print_line(name, row)
     if not found:
@@ -53,7 +47,7 @@ def _print_line(service: str, row: Any) -> None:
 @app.command()
 def show(service: Service, place: Place) -> None:
     """Print a parked record: why it was parked, its key and its bytes as they came."""
-    found = asyncio.run(_fetch(_known(service), _ONE, *_parse(place)))
+    found = ask(_known(service), _ONE, *_parse(place))
     if not found:
         complain(f"{service} has nothing parked at {place}.")
         raise typer.Exit(1)
@@ -74,7 +68,7 @@ def retry(
     if body is not None and place is None:
         raise typer.BadParameter("--body goes with one place")
     where = _parse(place) if place else (None, None, None)
-    asked = asyncio.run(_fetch(_known(service), _RETRY, *where, body.read_bytes() if body else None))
+    asked = ask(_known(service), _RETRY, *where, body.read_bytes() if body else None)
     if not asked:
         complain(f"{service} has nothing parked{f' at {place}' if place else ''}.")
         raise typer.Exit(1)
@@ -116,14 +110,3 @@ def _readable(body: bytes | None) -> str:
         return body.decode()
     except UnicodeDecodeError:
         return repr(body)
-
-
-async def _fetch(service: str, sql: str, *args: Any) -> list[Any]:
-    environment = Stack(default_home(), given=Given.from_environment()).environment()
-    connection = await connect(environment[f"COMEBACK_{service.upper()}_DATABASE_URL"])
-    try:
-        return await connection.fetch(sql, *args)
-    except UndefinedTableError as error:
-        raise StackError(f"{service} has no tables yet: `comeback stack up` makes them.") from error
-    finally:
-        await connection.close()

@@ -6,12 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.local.addresses import Given
 from deploy.local.names import SERVICES
-from deploy.local.stack import Stack
-from deploy.local.state import default_home
-from shared.database import connect
 from shared.http.keys import SCOPES, add_key, key_id
+from tools.asking import ask, database_of, the_stack
 from tools.output import complain, out
 
 app = typer.Typer(help="API keys: who may ask which service for what.", no_args_is_help=True)
@@ -29,10 +26,10 @@ def create(
     if unknown:
         raise typer.BadParameter(f"there is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}")
     key = f"cbk_live_{secrets.token_hex(6)}_{secrets.token_hex(24)}"
-    stack = Stack(default_home(), given=Given.from_environment())
+    stack = the_stack()
     secret = stack.secret
     for service in SERVICES:
-        asyncio.run(add_key(_database(stack, service), secret, key, sorted(set(scope)), shop))
+        asyncio.run(add_key(database_of(stack, service), secret, key, sorted(set(scope)), shop))
     out.print(key, soft_wrap=True)
 
 
@@ -56,18 +53,5 @@ def revoke(key: Annotated[str, typer.Argument(help="The key, or its public part 
     out.print(f"{key_id(key)} is revoked.")
 
 
-def _database(stack: Stack, service: str) -> str:
-    return stack.environment()[f"COMEBACK_{service.upper()}_DATABASE_URL"]
-
-
 def _everywhere(sql: str, *args: Any) -> dict[str, list[Any]]:
-    stack = Stack(default_home(), given=Given.from_environment())
-    return {service: asyncio.run(_fetch(_database(stack, service), sql, *args)) for service in SERVICES}
-
-
-async def _fetch(url: str, sql: str, *args: Any) -> list[Any]:
-    connection = await connect(url)
-    try:
-        return await connection.fetch(sql, *args)
-    finally:
-        await connection.close()
+    return {service: ask(service, sql, *args) for service in SERVICES}
