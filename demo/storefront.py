@@ -147,7 +147,7 @@ class Storefront:
     async def _tick(self, topic: str, at: datetime) -> None:
         if topic not in self._partitions:
             self._partitions[topic] = await self._producer.count_partitions(topic)
-        await self._producer.publish_tick(topic, Tick(at=at, partitions=self._partitions[topic]))
+        await self._producer.publish(topic, [], Tick(at=at, partitions=self._partitions[topic]))
 
     async def identify(self, households: Iterable[str], at: datetime) -> None:
         await self.tell(topics.STOREFRONT_IDENTITIES, [(each, _identified(each, at)) for each in households])

@@ -37,16 +37,22 @@ class Item:
 
 @dataclass(slots=True)
 class Batch:
-    """Items of several partitions that are applied in one transaction."""
+    """Items of several partitions that are applied in one transaction, which may also have `decided` up to a tick."""
 
     steps: dict[Partition, Step] = field(default_factory=dict[Partition, Step])
     events: list[Item] = field(default_factory=list[Item])
     unreadable: list[Item] = field(default_factory=list[Item])
     size: int = 0
+    decided: datetime | None = None
 
     @property
     def has_tick(self) -> bool:
         return any(step.ticks for step in self.steps.values())
+
+    def tick_of(self, partition: Partition) -> datetime | None:
+        """The last tick that it holds of the partition."""
+        step = self.steps.get(partition)
+        return step.tick_at if step else None
 
 
 @dataclass(slots=True)
@@ -83,15 +89,18 @@ class Buffers:
     def positions(self) -> dict[Partition, int]:
         return {partition: part.offset for partition, part in self._parts.items()}
 
-    def worth_applying(self) -> bool:
+    def worth_applying(self, clock: datetime) -> bool:
         """Whether there is a good batch, or all that there will be before the clock moves."""
         clocked = [part for (topic, _), part in self._parts.items() if topic in self._clocked]
-        return all(part.ticks for part in clocked) or sum(len(part.items) for part in self._parts.values()) >= _LOW
+        complete = all(part.ticks or (part.tick_at or BEGINNING) > clock for part in clocked)
+        return complete or sum(len(part.items) for part in self._parts.values()) >= _LOW
 
-    def clock_may_move(self, clock: datetime) -> bool:
-        """Whether every clocked partition here is past the clock; one that is not holds it, whatever others have."""
-        clocked = [part.tick_at for (topic, _), part in self._parts.items() if topic in self._clocked]
-        return all(tick_at is not None and tick_at > clock for tick_at in clocked)
+    def clock_may_move(self, clock: datetime, batch: Batch) -> bool:
+        """Whether the batch leaves every clocked partition here past the clock; one that is not holds it."""
+        if not batch.has_tick:
+            return False
+        clocked = [(key, part.tick_at) for key, part in self._parts.items() if key[0] in self._clocked]
+        return all((batch.tick_of(key) or tick_at or BEGINNING) > clock for key, tick_at in clocked)
 
     def waiting(self) -> bool:
         """Whether something fetched must wait for the clock."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -82,30 +81,27 @@ class Producer:
             raise KafkaConnectionError("no broker has been reached yet")
         return self._client
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None:
-        """Sends `(key, body)` pairs; those of one key arrive in order."""
+    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None:
+        """Sends `(key, body)` pairs; those of one key arrive in order, and the tick last in every partition."""
 
         def divide(count: int) -> Parts:
             parts: Parts = {}
             for key, body in messages:
                 encoded = key.encode()
                 parts.setdefault(_partition_of(encoded) % count, []).append((encoded, body))
+            for number in range(tick.partitions if tick else 0):
+                parts.setdefault(number, [])
             return parts
 
-        if messages:
-            await self._until_acknowledged(topic, divide)
+        if messages or tick:
+            await self._until_acknowledged(topic, divide, encode_tick(topic, tick) if tick else None)
 
-    async def publish_tick(self, topic: str, tick: Tick) -> None:
-        """Writes the tick into every partition."""
-        body = encode_tick(topic, tick.at, tick.partitions)
-        await self._until_acknowledged(topic, lambda _: {number: [(None, body)] for number in range(tick.partitions)})
-
-    async def _until_acknowledged(self, topic: str, divide: Callable[[int], Parts]) -> None:
+    async def _until_acknowledged(self, topic: str, divide: Callable[[int], Parts], last: bytes | None) -> None:
         while True:
             client = self.client
             try:
                 parts = divide(len(await client.partitions_for(topic)))
-                await asyncio.gather(*(_send(client, topic, number, part) for number, part in parts.items()))
+                await asyncio.gather(*(send(client, topic, number, part, last) for number, part in parts.items()))
             except KafkaError as error:
                 log.warning("broker.waiting", topic=topic, reason=repr(error))
                 await asyncio.sleep(_BACK_OFF)
@@ -136,17 +132,35 @@ class Producer:
             return False
 
 
-async def _send(client: Any, topic: str, partition: int, messages: list[tuple[bytes | None, bytes]]) -> None:
+async def send(
+    client: Any, topic: str, partition: int, messages: list[tuple[bytes | None, bytes]], last: bytes | None
+) -> None:
+    """Sends the messages and behind them `last`: in one batch with what stands right before it, or after an answer.
+
+    The broker takes a batch whole or not at all. So a tick can only be there if everything in front of it is.
+    """
+    *full, batch = _batches(client, messages)
+    if last is not None and not _append(batch, None, last):
+        full, batch = [*full, batch], client.create_batch()
+        _append(batch, None, last)
+    earlier = [await client.send_batch(each, topic, partition=partition) for each in full]
+    if last is not None:
+        await asyncio.gather(*earlier)
+    await asyncio.gather(*earlier, await client.send_batch(batch, topic, partition=partition))
+
+
+def _batches(client: Any, messages: list[tuple[bytes | None, bytes]]) -> list[Any]:
     # Whole batches: a future, a hash and a look-up for each message would cost more than all the rest.
-    acknowledgements: list[Any] = []
-    batch = client.create_batch()
+    batches = [client.create_batch()]
     for key, body in messages:
-        if batch.append(key=key, value=body, timestamp=None, headers=_HEADERS) is None:
-            acknowledgements.append(await client.send_batch(batch, topic, partition=partition))
-            batch = client.create_batch()
-            batch.append(key=key, value=body, timestamp=None, headers=_HEADERS)
-    acknowledgements.append(await client.send_batch(batch, topic, partition=partition))
-    await asyncio.gather(*acknowledgements)
+        if not _append(batches[-1], key, body):
+            batches.append(client.create_batch())
+            _append(batches[-1], key, body)
+    return batches
+
+
+def _append(batch: Any, key: bytes | None, body: bytes) -> bool:
+    return batch.append(key=key, value=body, timestamp=None, headers=_HEADERS) is not None
 
 
 @lru_cache(100_000)
@@ -155,10 +169,8 @@ def _partition_of(key: bytes) -> int:
     return murmur2(key) & 0x7FFFFFFF
 
 
-def encode_tick(topic: str, at: datetime, partitions: int) -> bytes:
-    return encode(
-        ClockTicked(id=f"tick-{at.isoformat()}", source=topic, time=at, data=Tick(at=at, partitions=partitions))
-    )
+def encode_tick(topic: str, tick: Tick) -> bytes:
+    return encode(ClockTicked(id=f"tick-{tick.at.isoformat()}", source=topic, time=tick.at, data=tick))
 
 
 class Assignee(Protocol):

@@ -23,9 +23,7 @@ _TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1,
 class Publisher(Protocol):
     """What the relay needs of a broker: waits until every message is acknowledged."""
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None: ...
-
-    async def publish_tick(self, topic: str, tick: Tick) -> None: ...
+    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None: ...
 
     async def count_partitions(self, topic: str) -> int: ...
 
@@ -98,8 +96,7 @@ class Relay:
         for row in rows:
             messages.extend(zip(row["keys"], row["bodies"], strict=True))
             if row["tick_at"] is not None:
-                await self._publisher.publish(self._topic, messages)
-                await self._publisher.publish_tick(self._topic, Tick(at=row["tick_at"], partitions=partitions))
+                await self._publisher.publish(self._topic, messages, Tick(at=row["tick_at"], partitions=partitions))
                 messages = []
         await self._publisher.publish(self._topic, messages)
         if rows:

@@ -42,4 +42,4 @@ class Ticker:
         at = wall()
         for topic in self._topics:
             partitions = await self._publisher.count_partitions(topic)
-            await self._publisher.publish_tick(topic, Tick(at=at, partitions=partitions))
+            await self._publisher.publish(topic, [], Tick(at=at, partitions=partitions))

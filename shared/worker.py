@@ -20,7 +20,7 @@ from shared.timekeeper import Decide, Timekeeper, get_clock
 
 _BACK_OFF = 0.5
 _SHOW_EVERY = 5.0
-_LINGER = 0.003
+_LINGER_MS = 3
 _LINGERS = 4
 
 
@@ -107,17 +107,17 @@ class Worker:
     async def _linger(self, consumer: Consumer, found: bool) -> None:
         # What is told together arrives in pieces; one transaction for all of it costs a fraction of one for each.
         for _ in range(_LINGERS if found else 0):
-            if self._buffers.worth_applying():
+            if self._buffers.worth_applying(self._clock):
                 return
-            await asyncio.sleep(_LINGER)
-            self._arrive(await consumer.poll(0))
+            self._arrive(await consumer.poll(_LINGER_MS))
 
     async def _work(self) -> None:
         """Applies all that may be applied, one batch after another."""
         while (batch := self._buffers.take(self._clock)).size:
+            may_move = self._buffers.clock_may_move(self._clock, batch)
             try:
                 async with self._busy:
-                    await self._apply(batch)
+                    await self._apply(batch, may_move)
                     failpoints.hit("after_db_commit")
                     self._buffers.applied(batch)
             except Overtaken as error:
@@ -125,7 +125,9 @@ class Worker:
                 await self._reload()
                 await self._run_clock()
             else:
-                if batch.has_tick and self._buffers.clock_may_move(self._clock):
+                if batch.decided is not None:
+                    self._clock = batch.decided
+                elif may_move:
                     await self._run_clock()
         if self._consumer is not None:
             self._consumer.resume(self._buffers.drained())
@@ -133,19 +135,19 @@ class Worker:
     async def _run_clock(self) -> None:
         self._clock = await self._timekeeper.run()
 
-    async def _apply(self, batch: Batch) -> None:
+    async def _apply(self, batch: Batch, may_move: bool) -> None:
         started = time.perf_counter()
         try:
-            parked = await self._commit(batch, careful=False)
+            parked = await self._commit(batch, may_move)
         except Exception as error:
             if is_transient(error) or isinstance(error, Overtaken):
                 raise
             # One of them is poison: the same batch again, this time to find out which.
-            parked = await self._commit(batch, careful=True)
+            parked = await self._commit(batch, False, careful=True)
         self._report(batch, parked, time.perf_counter() - started)
 
-    async def _commit(self, batch: Batch, *, careful: bool) -> list[tuple[Item, str]]:
-        """Effects, outgoing events, parked records and positions, together or not at all."""
+    async def _commit(self, batch: Batch, may_move: bool, *, careful: bool = False) -> list[tuple[Item, str]]:
+        """Effects, outgoing events, parked records and positions, together or not at all; and the clock, if it may."""
         wanted = [item for item in batch.events if item.event is not None and self._consumers.wants(item.event)]
         async with self._database.transaction() as session:
             session.info.update(self._info)
@@ -157,7 +159,9 @@ class Worker:
             failpoints.hit("in_batch")
             await add_parked(session, [item.parked(reason) for item, reason in refused])
             await inbox.advance(session, _counted(batch, refused))
+            decided = await self._timekeeper.join(session) if may_move else None
             await outbox.flush(session)
+        batch.decided = decided
         return refused
 
     async def _bisect(self, session: Session, items: list[Item]) -> list[tuple[Item, str]]:

@@ -8,6 +8,7 @@ import pytest
 from services.profile.consumers import consumers as profile_consumers
 from shared.buffers import Batch, Buffers, PositionLost
 from shared.clock import BEGINNING, wall
+from shared.events import Tick
 from shared.events.codec import encode
 from shared.events.profile import VisitFact, VisitRecorded
 from shared.kafka import encode_tick
@@ -31,7 +32,7 @@ def visit(number: int) -> bytes:
 
 
 def tick(at: datetime) -> bytes:
-    return encode_tick("orders", at, 2)
+    return encode_tick("orders", Tick(at=at, partitions=2))
 
 
 def reading(*values: list[bytes | None], aligned: bool = True) -> Buffers:
@@ -115,3 +116,28 @@ def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
     buffers.arrive(("orders", 0), [Record(0, 0, visit(1)), Record(0, 1, b'{"type":"broken')])
     batch = buffers.take(BEGINNING)
     assert (ids(batch), len(batch.unreadable), batch.steps["orders", 0].next_offset) == ([], 1, 2)
+
+
+def test_a_batch_may_move_the_clock_when_it_takes_every_partition_past_it() -> None:
+    buffers = reading([visit(1), tick(T1), tick(T2)], [visit(2)])
+    half = buffers.take(BEGINNING)
+    assert half.has_tick
+    assert not buffers.clock_may_move(BEGINNING, half), "the other partition has not ticked"
+    buffers.applied(half)
+    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    whole = buffers.take(BEGINNING)
+    assert buffers.clock_may_move(BEGINNING, whole)
+    assert not buffers.clock_may_move(T1, whole)
+
+
+def test_a_batch_without_a_tick_moves_no_clock() -> None:
+    buffers = reading([visit(1)])
+    assert not buffers.clock_may_move(BEGINNING, buffers.take(BEGINNING))
+
+
+def test_nothing_more_is_waited_for_when_every_partition_has_its_tick_or_has_had_it() -> None:
+    buffers = reading([visit(1), tick(T1)], [visit(2)])
+    assert not buffers.worth_applying(BEGINNING), "the second partition's tick is still to come"
+    buffers.applied(buffers.take(BEGINNING))
+    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    assert buffers.worth_applying(BEGINNING), "the first partition waits for the clock, it will bring nothing"

@@ -31,17 +31,15 @@ class Broker:
         self.failing = False
         self.acknowledged = asyncio.Event()
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]]) -> None:
+    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None:
         assert topic == "profile-events"
         await asyncio.sleep(0)
         if self.failing:
             raise OSError("the broker is gone")
         self.log += [key for key, _ in messages]
-
-    async def publish_tick(self, topic: str, tick: Tick) -> None:
-        del topic
-        assert tick.partitions == 3
-        self.log.append(tick.at)
+        if tick is not None:
+            assert tick.partitions == 3
+            self.log.append(tick.at)
 
     async def count_partitions(self, topic: str) -> int:
         del topic

@@ -98,3 +98,38 @@ async def test_a_decision_that_fails_moves_neither_clock_nor_outbox(fresh_databa
     assert await rows(database, "SELECT * FROM visits") == []
     assert await rows(database, "SELECT * FROM outbox") == []
     assert (await rows(database, "SELECT at FROM clock"))[0]["at"] == BEGINNING
+
+
+async def join(database: Database, decider: Decider) -> datetime | None:
+    async with database.transaction() as session:
+        session.info["service"] = "profile"
+        return await keeper(database, decider).join(session)
+
+
+async def test_the_clock_moves_in_the_transaction_that_brought_the_last_tick(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    await see(database, "orders", 0, T1)
+    assert await join(database, decider) == BEGINNING, "one topic has not ticked"
+    await see(database, "visits", 0, T1)
+    assert await join(database, decider) == T1
+    assert await rows(database, "SELECT at FROM clock") == [{"at": T1}]
+    assert decider.asked == [Now(at=T1, previous=BEGINNING)]
+
+
+async def test_a_batch_never_waits_for_the_clock_that_another_worker_moves(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    for topic in TOPICS:
+        await see(database, topic, 0, T1)
+    async with database.transaction() as other:
+        await execute(other, "SELECT 1 FROM clock FOR UPDATE")
+        assert await join(database, decider) is None, "left to a transaction that may wait"
+    assert await join(database, decider) == T1
+
+
+async def test_what_is_left_of_a_large_decision_is_not_taken_for_the_whole(fresh_database: FreshDatabase) -> None:
+    database, decider = await fresh_database("profile"), Decider(chunks=2)
+    for topic in TOPICS:
+        await see(database, topic, 0, T1)
+    assert await join(database, decider) is None
+    assert await rows(database, "SELECT at FROM clock") == [{"at": BEGINNING}]
+    assert await keeper(database, decider).run() == T1

@@ -46,7 +46,7 @@ class Running:
 
     async def tick(self, at: datetime) -> None:
         for topic in topics.STOREFRONT:
-            await self.producer.publish_tick(topic, Tick(at=at, partitions=await self.producer.count_partitions(topic)))
+            await self.producer.publish(topic, [], Tick(at=at, partitions=await self.producer.count_partitions(topic)))
 
     @asynccontextmanager
     async def working(self, workers: int = 1) -> AsyncIterator[None]:

@@ -1,0 +1,75 @@
+"""What a producer promises about ticks, whatever the broker takes and whatever it loses."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.events import Tick
+from shared.kafka import KafkaError, encode_tick, send
+
+TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
+
+
+@dataclass
+class Batch:
+    """Holds two records."""
+
+    bodies: list[bytes] = field(default_factory=list[bytes])
+
+    def append(self, *, value: bytes, **_: Any) -> object | None:
+        if len(self.bodies) == 2:
+            return None
+        self.bodies.append(value)
+        return object()
+
+
+class Broker:
+    """Takes a batch whole or, when its number is among the lost, not at all; answers a moment later."""
+
+    def __init__(self, lost: set[int]) -> None:
+        self.log: list[bytes] = []
+        self._lost = lost
+        self._sent = 0
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> "asyncio.Future[None]":
+        assert (topic, partition) == ("orders", 0)
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.001, self._answer, self._sent, batch, answer)
+        self._sent += 1
+        return answer
+
+    def _answer(self, number: int, batch: Batch, answer: "asyncio.Future[None]") -> None:
+        if number in self._lost:
+            answer.set_exception(KafkaError("lost"))
+        else:
+            self.log += batch.bodies
+            answer.set_result(None)
+
+
+def bodies(count: int) -> list[tuple[bytes | None, bytes]]:
+    return [(b"key", b"%d" % number) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", range(6))
+async def test_a_tick_comes_last(count: int) -> None:
+    broker = Broker(lost=set())
+    await send(broker, "orders", 0, bodies(count), TICK)
+    assert broker.log == [*(body for _, body in bodies(count)), TICK]
+
+
+@pytest.mark.parametrize("count", range(6))
+@pytest.mark.parametrize("lost", range(3))
+async def test_a_tick_is_never_there_without_all_that_stands_in_front_of_it(count: int, lost: int) -> None:
+    broker = Broker(lost={lost})
+    try:
+        await send(broker, "orders", 0, bodies(count), TICK)
+    except KafkaError:
+        assert TICK not in broker.log
+    else:
+        assert broker.log == [*(body for _, body in bodies(count)), TICK]
