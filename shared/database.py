@@ -1,16 +1,19 @@
 """Sessions, the one place that commits, and set-based SQL on the driver's connection inside the same transaction."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
+import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 # The same object at run time; a reader that takes a ReadSession promises to change nothing.
 Session = AsyncSession
 ReadSession = AsyncSession
+
+_encoder = msgspec.json.Encoder()
 
 # Serialization failure, deadlock, too many connections, disk full and the server going down: try the whole unit again.
 _TRANSIENT_STATES = ("40001", "40P01", "53", "57P", "08", "25006", "55P03", "XX000")
@@ -84,6 +87,12 @@ async def fetch_one(session: ReadSession, sql: str, *args: Any) -> Any:
 async def fetch_value(session: ReadSession, sql: str, *args: Any) -> Any:
     """The first column of the first row, or None."""
     return await session.info["driver"].fetchval(sql, *args)
+
+
+def as_rows(rows: Sequence[Any]) -> str:
+    """Dataclasses or dicts as one text for `jsonb_to_recordset($1::text::jsonb)`: rows of many columns at a fraction
+    of what the driver takes to encode an array for each column."""
+    return _encoder.encode(rows).decode()
 
 
 async def execute(session: Session, sql: str, *args: Any) -> int:

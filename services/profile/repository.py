@@ -7,7 +7,7 @@ from typing import Any
 
 from services.profile.domain import SOURCE_ID, Change, Order
 from services.profile.errors import CustomerNotFound
-from shared.database import ReadSession, Session, execute, fetch, fetch_one
+from shared.database import ReadSession, Session, as_rows, execute, fetch, fetch_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,50 +57,32 @@ def order_of(row: Any) -> Order:
 
 _COLUMNS = """customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at, cancelled_at, refunds,
               refund_total, refunds_all, counted"""
-# unnest flattens arrays of arrays, so a row's codes travel as one text.
-_ROWS = """SELECT order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency,
-                  string_to_array(coupons, chr(31)) AS coupons, channel, paid_at, cancelled_at, refunds, refund_total,
-                  refunds_all, counted
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[],
-                       $8::bigint[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-                       $14::int[], $15::bigint[], $16::bool[], $17::bool[])
-                AS o(order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency, coupons,
-                     channel, paid_at, cancelled_at, refunds, refund_total, refunds_all, counted)"""
+_ROWS = """SELECT * FROM ROWS FROM (
+               jsonb_to_recordset($1::text::jsonb)
+                   AS (order_key text, shop_id text, order_id text, customer_id text, version bigint,
+                       told_at timestamptz, told_by text, total bigint, currency text, coupons text[], channel text,
+                       paid_at timestamptz, cancelled_at timestamptz, refunds int, refund_total bigint,
+                       refunds_all bool),
+               unnest($2::bool[]))
+           AS o(order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency, coupons, channel,
+                paid_at, cancelled_at, refunds, refund_total, refunds_all, counted)"""
 _ADD_ORDERS = f"""INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS}
                   ON CONFLICT DO NOTHING RETURNING order_key"""
 _SET = ", ".join(f"{name.strip()} = o.{name.strip()}" for name in _COLUMNS.split(","))
 _UPDATE_ORDERS = f"""UPDATE orders SET {_SET} FROM ({_ROWS}) AS o WHERE orders.order_key = o.order_key"""
 
 
-def _columns(orders: Sequence[Order]) -> list[list[Any]]:
-    return [
-        [order.order_key for order in orders],
-        [order.shop_id for order in orders],
-        [order.order_id for order in orders],
-        [order.customer_id for order in orders],
-        [order.version for order in orders],
-        [order.told_at for order in orders],
-        [order.told_by for order in orders],
-        [order.total for order in orders],
-        [order.currency for order in orders],
-        ["\x1f".join(order.coupons) for order in orders],
-        [order.channel for order in orders],
-        [order.paid_at for order in orders],
-        [order.cancelled_at for order in orders],
-        [order.refunds for order in orders],
-        [order.refund_total for order in orders],
-        [order.refunds_all for order in orders],
-        [order.counted for order in orders],
-    ]
+def _rows(orders: Sequence[Order]) -> tuple[str, list[bool]]:
+    return as_rows(orders), [order.counted for order in orders]
 
 
 async def add_orders(session: Session, orders: Sequence[Order]) -> set[str]:
     """Inserts orders, sorted by key, that nobody knows yet; the keys of those that were inserted."""
-    return {row["order_key"] for row in await fetch(session, _ADD_ORDERS, *_columns(orders))}
+    return {row["order_key"] for row in await fetch(session, _ADD_ORDERS, *_rows(orders))}
 
 
 async def update_orders(session: Session, orders: Sequence[Order]) -> None:
-    await execute(session, _UPDATE_ORDERS, *_columns(orders))
+    await execute(session, _UPDATE_ORDERS, *_rows(orders))
 
 
 async def add_refunds(session: Session, refunds: Sequence[Refund]) -> None:
@@ -147,19 +129,16 @@ async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
     """Adds what a batch changed to the customers' facts; all facts of those customers as they are now."""
-    rows = sorted(changes.items())
-    identities = [change.identity for _, change in rows]
     return await fetch(
         session,
         """INSERT INTO customers AS c (customer_id, version, platform, source_id, anonymous_id, member, member_at,
                   member_by, orders, visits, first_order_at, last_order_at, first_visit_at, last_visit_at)
            SELECT customer_id, $2, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
                   first_order_at, last_order_at, first_visit_at, last_visit_at
-           FROM unnest($1::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[], $8::text[],
-                       $9::bigint[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-                       $14::timestamptz[])
-                AS n(customer_id, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
-                     first_order_at, last_order_at, first_visit_at, last_visit_at)
+           FROM jsonb_to_recordset($1::text::jsonb)
+                AS n(customer_id text, platform text, source_id text, anonymous_id text, member bool,
+                     member_at timestamptz, member_by text, orders bigint, visits bigint, first_order_at timestamptz,
+                     last_order_at timestamptz, first_visit_at timestamptz, last_visit_at timestamptz)
            ON CONFLICT (customer_id) DO UPDATE SET
                   version = greatest(c.version + 1, excluded.version),
                   member = CASE WHEN excluded.member IS NOT NULL AND (c.member_at IS NULL OR
@@ -175,21 +154,29 @@ async def upsert_customers(session: Session, changes: dict[str, Change], version
                   first_visit_at = least(c.first_visit_at, excluded.first_visit_at),
                   last_visit_at = greatest(c.last_visit_at, excluded.last_visit_at)
            RETURNING c.*""",
-        [customer_id for customer_id, _ in rows],
+        as_rows([_added(customer_id, change) for customer_id, change in sorted(changes.items())]),
         version,
-        [identity.platform if identity else "" for identity in identities],
-        [identity.identifier if identity and identity.kind == SOURCE_ID else None for identity in identities],
-        [identity.identifier if identity and identity.kind != SOURCE_ID else None for identity in identities],
-        [change.member for _, change in rows],
-        [change.member_at for _, change in rows],
-        [change.member_by for _, change in rows],
-        [change.orders for _, change in rows],
-        [change.visits for _, change in rows],
-        [change.first_order_at for _, change in rows],
-        [change.last_order_at for _, change in rows],
-        [change.first_visit_at for _, change in rows],
-        [change.last_visit_at for _, change in rows],
     )
+
+
+def _added(customer_id: str, change: Change) -> dict[str, Any]:
+    identity = change.identity
+    named = identity is not None and identity.kind == SOURCE_ID
+    return {
+        "customer_id": customer_id,
+        "platform": identity.platform if identity else "",
+        "source_id": identity.identifier if identity and named else None,
+        "anonymous_id": identity.identifier if identity and not named else None,
+        "member": change.member,
+        "member_at": change.member_at,
+        "member_by": change.member_by,
+        "orders": change.orders,
+        "visits": change.visits,
+        "first_order_at": change.first_order_at,
+        "last_order_at": change.last_order_at,
+        "first_visit_at": change.first_visit_at,
+        "last_visit_at": change.last_visit_at,
+    }
 
 
 async def recount_customers(session: Session, customer_ids: list[str]) -> list[Any]:

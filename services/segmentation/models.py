@@ -1,6 +1,6 @@
 """Segmentation's tables."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.tables import instant, service_metadata
@@ -42,12 +42,15 @@ Index(
 )
 
 # Whose facts changed since the last tick, and from which instant on that can change their lifecycle (NULL: not at all).
-touched = Table(
-    "touched",
+# A row for each batch; the tick merges them, and writes down in pieces what it cannot take at once.
+marks = Table(
+    "marks",
     metadata,
-    Column("customer_id", Text, primary_key=True),
-    instant("changes_from", nullable=True),
-    Column("untimed", Boolean, nullable=False),
+    Column("mark_id", BigInteger, primary_key=True),
+    Column("merged", Boolean, nullable=False, server_default=text("false")),
+    Column("customer_ids", ARRAY(Text), nullable=False),
+    Column("changes_from", ARRAY(instant("at").type), nullable=False),
+    Column("untimed", ARRAY(Boolean), nullable=False),
 )
 
 lifecycle_states = Table(

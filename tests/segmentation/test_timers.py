@@ -260,6 +260,22 @@ async def test_chunks_of_a_tick_decide_what_one_would(database: Database, monkey
     assert len(await rows(database, "SELECT FROM memberships WHERE segment_id = $1", segment)) == 20
 
 
+@pytest.mark.parametrize("chunk", [2, 5, 1000])
+async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    await tick(database, 0)
+    # The younger order first, the older one in another batch: either alone makes another history.
+    for at in (12, 9, 10, 8):
+        await apply(
+            database, *(event for number in range(7) for event in Shop(number * 10 + at).buys(f"c{number}", at))
+        )
+    await tick(database, 15)
+    assert stage_changes(await told(database)) == 7 * [(8, "new", True, False)]
+    assert not await rows(database, "SELECT 1 FROM marks")
+
+
 async def test_orders_in_their_order_tick_by_tick_give_the_history_of_all_at_once(database: Database) -> None:
     chance = random.Random(3)
     orders = {customer: sorted(chance.uniform(0, 180) for _ in range(60)) for customer in "abc"}

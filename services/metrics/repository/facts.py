@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.metrics.domain import facts
-from shared.database import Session, execute
+from shared.database import Session, as_rows, execute
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -24,14 +24,15 @@ async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None
         session,
         """INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount, counted,
                   paid_at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
-                  $7::bigint[], $8::bool[], $9::timestamptz[])
+           SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+                AS n(shop_id text, order_id text, version bigint, customer_id text, currency text, amount bigint,
+                     refunded_amount bigint, counted bool, paid_at timestamptz)
            ON CONFLICT (shop_id, order_id) DO UPDATE
            SET version = excluded.version, customer_id = excluded.customer_id, currency = excluded.currency,
                amount = excluded.amount, refunded_amount = excluded.refunded_amount, counted = excluded.counted,
                paid_at = excluded.paid_at
            WHERE excluded.version > o.version""",
-        *_columns(rows),
+        as_rows([order._asdict() for order in rows]),
     )
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-
 from services.segmentation import repository
 from services.segmentation.domain import finite
 from services.segmentation.repository import Customer, Order
@@ -46,7 +44,7 @@ def _customer(told: Profile) -> Customer:
         source_id=told.source_id,
         is_member=told.member,
         orders=told.orders,
-        spend=msgspec.json.encode(spend).decode(),
+        spend=spend,
         first_order_at=_finite(told.first_order_at),
         last_order_at=_finite(told.last_order_at),
         first_visit_at=_finite(told.first_visit_at),

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from services.segmentation import repository
 from services.segmentation.actions.staging import advance_stages
 from services.segmentation.actions.telling import tell_memberships
 from services.segmentation.domain import Flip, turned_at
-from services.segmentation.repository import Cause
+from services.segmentation.repository import Cause, Mark
 from shared.database import Session
 from shared.timekeeper import Now
 
@@ -20,24 +19,26 @@ async def advance_customers(session: Session, now: Now) -> bool:
 
     False if others may be left. Tells `lifecycle.stage_changed`, `segment.entered` and `segment.left`.
     """
-    customer_ids = await repository.list_pending(session, now.at, _CHUNK)
+    marks, more = await repository.take_marks(session, _CHUNK)
+    # Who is due may be marked too: nobody is looked at as long as some of their marks could be left.
+    due = [] if more else await repository.list_due(session, now.at, _CHUNK)
+    customer_ids = sorted({*marks, *due})
     if not customer_ids:
         return True
-    marks = await repository.delete_marks(session, customer_ids)
     await repository.delete_passed_dues(session, customer_ids, now.at)
     await advance_stages(session, now, customer_ids, marks)
     await _settle_memberships(session, now, customer_ids, marks)
-    return len(customer_ids) < _CHUNK
+    return not more and len(due) < _CHUNK
 
 
-async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Any]) -> None:
+async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:
     segments = await repository.list_settled(session)
     if not segments:
         return
     flips = await repository.settle(session, segments, customer_ids, now.at)
     news = [flip for flip in flips if not flip.backfilled]
     causes = await repository.get_causes(session, segments, news, now.at, now.previous) if news else {}
-    untimed = {customer_id for customer_id, mark in marks.items() if mark["untimed"]}
+    untimed = {customer_id for customer_id, mark in marks.items() if mark.untimed}
     await tell_memberships(session, segments, [(flip, _caused_at(flip, causes, untimed, now)) for flip in flips], now)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from services.segmentation import repository
 from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, finite, instant, micros, tellings
+from services.segmentation.repository import Mark
 from shared import outbox
 from shared.database import Session
 from shared.events.segmentation import LifecycleStageChanged, StageChange
@@ -13,15 +13,14 @@ from shared.ids import Ids
 from shared.timekeeper import Now
 
 
-async def advance_stages(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Any]) -> None:
+async def advance_stages(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:
     """The customers' stages and histories are as of the tick, whatever order their orders came in.
 
     Tells `lifecycle.stage_changed` of each step since the tick before; of what a late event put before that, only the
     stage that holds now, if it is another one than was known.
     """
     changes: dict[str, datetime | None] = {
-        customer_id: marks[customer_id]["changes_from"] if customer_id in marks else None
-        for customer_id in customer_ids
+        customer_id: marks[customer_id].changes_from if customer_id in marks else None for customer_id in customer_ids
     }
     cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, finite(now.previous))
     if not cases:

@@ -3,9 +3,7 @@
 from services.segmentation.repository.facts import (
     Customer,
     Order,
-    delete_marks,
     get_customer,
-    list_pending,
     upsert_customers,
     upsert_orders,
 )
@@ -17,6 +15,7 @@ from services.segmentation.repository.lifecycle import (
     list_history,
     save_advances,
 )
+from services.segmentation.repository.marks import Mark, list_due, take_marks
 from services.segmentation.repository.memberships import (
     Cause,
     add_memberships,
@@ -50,6 +49,7 @@ __all__ = [
     "Case",
     "Cause",
     "Customer",
+    "Mark",
     "Order",
     "add_memberships",
     "add_segment",
@@ -59,7 +59,6 @@ __all__ = [
     "count_customers",
     "count_stages",
     "count_transitions",
-    "delete_marks",
     "delete_memberships",
     "delete_passed_dues",
     "get_cases",
@@ -67,10 +66,10 @@ __all__ = [
     "get_customer",
     "get_segment",
     "get_unfinished",
+    "list_due",
     "list_history",
     "list_members",
     "list_memberships",
-    "list_pending",
     "list_segments",
     "list_settled",
     "list_to_fill",
@@ -80,6 +79,7 @@ __all__ = [
     "restart_filling",
     "save_advances",
     "settle",
+    "take_marks",
     "take_members",
     "update_segment",
     "upsert_customers",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.segmentation.errors import CustomerNotFound
-from shared.database import ReadSession, Session, execute, fetch, fetch_one
+from shared.database import ReadSession, Session, as_rows, execute, fetch_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Customer:
     source_id: str | None
     is_member: bool
     orders: int
-    spend: str
+    spend: dict[str, dict[str, int]]
     first_order_at: datetime | None
     last_order_at: datetime | None
     first_visit_at: datetime | None
@@ -34,24 +34,19 @@ class Order:
     counted: bool
 
 
-# A mark only ever widens until a tick takes it.
 _MARK = """
-INSERT INTO touched AS t (customer_id, changes_from, untimed)
-SELECT customer_id, min(changes_from), bool_or(untimed) FROM sides GROUP BY customer_id ORDER BY customer_id
-ON CONFLICT (customer_id) DO UPDATE SET changes_from = least(t.changes_from, excluded.changes_from),
-       untimed = t.untimed OR excluded.untimed
+INSERT INTO marks (customer_ids, changes_from, untimed)
+SELECT array_agg(customer_id), array_agg(changes_from), array_agg(untimed) FROM sides HAVING count(*) > 0
 """
 
 _UPSERT_CUSTOMERS = f"""
 WITH changed AS (
     INSERT INTO customers AS c (customer_id, version, platform, source_id, is_member, orders, spend, first_order_at,
            last_order_at, first_visit_at, last_visit_at, visits)
-    SELECT customer_id, version, platform, source_id, is_member, orders, spend::jsonb, first_order_at, last_order_at,
-           first_visit_at, last_visit_at, visits
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bool[], $6::bigint[], $7::text[],
-                $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bigint[])
-         AS n(customer_id, version, platform, source_id, is_member, orders, spend, first_order_at, last_order_at,
-              first_visit_at, last_visit_at, visits)
+    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+         AS n(customer_id text, version bigint, platform text, source_id text, is_member bool, orders bigint,
+              spend jsonb, first_order_at timestamptz, last_order_at timestamptz, first_visit_at timestamptz,
+              last_visit_at timestamptz, visits bigint)
     ON CONFLICT (customer_id) DO UPDATE SET version = excluded.version, platform = excluded.platform,
            source_id = excluded.source_id, is_member = excluded.is_member, orders = excluded.orders,
            spend = excluded.spend, first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at,
@@ -69,7 +64,8 @@ WITH changed AS (
 _UPSERT_ORDERS = f"""
 WITH changed AS (
     INSERT INTO known_orders AS o (order_key, version, customer_id, paid_at, counted)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[])
+    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+         AS n(order_key text, version bigint, customer_id text, paid_at timestamptz, counted bool)
     ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
            paid_at = excluded.paid_at, counted = excluded.counted
     WHERE excluded.version > o.version
@@ -78,63 +74,21 @@ WITH changed AS (
               (old.customer_id, old.paid_at, old.counted) IS DISTINCT FROM
               (new.customer_id, new.paid_at, new.counted) AS differs
 ), sides AS (
-    SELECT customer_id, $6::bool AS untimed, CASE WHEN differs AND counted THEN paid_at END AS changes_from FROM changed
+    SELECT customer_id, $2::bool AS untimed, CASE WHEN differs AND counted THEN paid_at END AS changes_from FROM changed
     UNION ALL
-    SELECT was_customer_id, $6, CASE WHEN differs AND was_counted THEN was_paid_at END FROM changed
+    SELECT was_customer_id, $2, CASE WHEN differs AND was_counted THEN was_paid_at END FROM changed
     WHERE was_customer_id IS NOT NULL
 ) {_MARK}"""
-
-# Limits on each source alone, so that a chunk costs what it does and not what is left.
-_PENDING = """
-(SELECT customer_id FROM touched ORDER BY customer_id LIMIT $2)
-UNION (SELECT customer_id FROM lifecycle_states WHERE due_at <= $1 ORDER BY due_at, customer_id LIMIT $2)
-UNION (SELECT customer_id FROM memberships_due WHERE due_at <= $1 ORDER BY due_at, customer_id LIMIT $2)
-"""
 
 
 async def upsert_customers(session: Session, customers: Sequence[Customer]) -> None:
     """Customers' facts, where these are newer than the known ones; those are marked. One row each, sorted by id."""
-    await execute(
-        session,
-        _UPSERT_CUSTOMERS,
-        [row.customer_id for row in customers],
-        [row.version for row in customers],
-        [row.platform for row in customers],
-        [row.source_id for row in customers],
-        [row.is_member for row in customers],
-        [row.orders for row in customers],
-        [row.spend for row in customers],
-        [row.first_order_at for row in customers],
-        [row.last_order_at for row in customers],
-        [row.first_visit_at for row in customers],
-        [row.last_visit_at for row in customers],
-        [row.visits for row in customers],
-    )
+    await execute(session, _UPSERT_CUSTOMERS, as_rows(customers))
 
 
 async def upsert_orders(session: Session, orders: Sequence[Order], *, untimed: bool) -> None:
     """Orders, where these are newer than the known ones; whose they are, and whose they were, are marked."""
-    await execute(
-        session,
-        _UPSERT_ORDERS,
-        [row.order_key for row in orders],
-        [row.version for row in orders],
-        [row.customer_id for row in orders],
-        [row.paid_at for row in orders],
-        [row.counted for row in orders],
-        untimed,
-    )
-
-
-async def list_pending(session: ReadSession, at: datetime, limit: int) -> list[str]:
-    """Customers whose facts changed, or for whom something is due by `at`: fewer than `limit` if these are all."""
-    return [row["customer_id"] for row in await fetch(session, _PENDING, at, limit)]
-
-
-async def delete_marks(session: Session, customer_ids: list[str]) -> dict[str, Any]:
-    """Takes the marks of these customers away; by customer `changes_from` and `untimed`."""
-    rows = await fetch(session, "DELETE FROM touched WHERE customer_id = ANY($1) RETURNING *", customer_ids)
-    return {row["customer_id"]: row for row in rows}
+    await execute(session, _UPSERT_ORDERS, as_rows(orders), untimed)
 
 
 async def get_customer(session: ReadSession, customer_id: str) -> Any:

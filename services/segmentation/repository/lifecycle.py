@@ -16,7 +16,7 @@ from services.segmentation.domain import (
     instant,
     instant_or_never,
 )
-from shared.database import ReadSession, Session, execute, fetch
+from shared.database import ReadSession, Session, as_rows, execute, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,31 +183,35 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
 
 
 async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
-    rows: list[tuple[Any, ...]] = []
-    for case, done in advances:
-        at, stage, since, reacquired, cycle, last, _ = done.standing
-        recent = case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)]
-        # unnest flattens arrays of arrays, so a row's orders travel as one text.
-        text = f"{{{','.join(map(str, recent))}}}"
-        due_at = instant_or_never(done.due_at)
-        rows.append((case.customer_id, stage, _moment(since), reacquired, _moment(cycle), _moment(last), text, due_at))
     await execute(
         session,
         """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
                   recent_orders, due_at, evaluated_at)
-           SELECT customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
-                  recent_orders::bigint[], due_at, $9::timestamptz
-           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[], $5::timestamptz[], $6::timestamptz[],
-                       $7::text[], $8::timestamptz[])
-                AS n(customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at, recent_orders,
-                     due_at)
+           SELECT *, $2::timestamptz FROM jsonb_to_recordset($1::text::jsonb)
+                AS n(customer_id text, stage text, stage_since timestamptz, reacquired bool,
+                     cycle_started_at timestamptz, last_order_at timestamptz, recent_orders bigint[],
+                     due_at timestamptz)
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
                   last_order_at = excluded.last_order_at, recent_orders = excluded.recent_orders,
                   evaluated_at = excluded.evaluated_at, due_at = excluded.due_at""",
-        *map(list, zip(*rows, strict=True)),
+        as_rows([_state(model, case, done) for case, done in advances]),
         instant(advances[0][1].standing.at),
     )
+
+
+def _state(model: LifecycleModel, case: Case, done: Advance) -> dict[str, Any]:
+    at, stage, since, reacquired, cycle, last, _ = done.standing
+    return {
+        "customer_id": case.customer_id,
+        "stage": stage,
+        "stage_since": _moment(since),
+        "reacquired": reacquired,
+        "cycle_started_at": _moment(cycle),
+        "last_order_at": _moment(last),
+        "recent_orders": case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)],
+        "due_at": instant_or_never(done.due_at),
+    }
 
 
 def _moment(at: Micros | None) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.targeting.domain import Cause, Kind, Known
-from shared.database import ReadSession, Session, execute, fetch
+from shared.database import ReadSession, Session, as_rows, execute, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,16 @@ async def upsert_stages(session: Session, stages: Sequence[Stage]) -> None:
         session,
         """INSERT INTO known_customers AS k
                   (customer_id, stage, stage_since, stage_version, stage_decided_at, stage_change_id)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::text[])
+           SELECT customer_id, stage, since, version, decided_at, change_id FROM jsonb_to_recordset($1::text::jsonb)
+                AS n(customer_id text, stage text, since timestamptz, version bigint, decided_at timestamptz,
+                     change_id text)
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   stage_version = excluded.stage_version, stage_decided_at = excluded.stage_decided_at,
                   stage_change_id = excluded.stage_change_id
            WHERE k.stage_decided_at IS NULL
               OR (excluded.stage_decided_at, excluded.stage_since, excluded.stage_change_id COLLATE "C")
                  > (k.stage_decided_at, k.stage_since, k.stage_change_id)""",
-        [row.customer_id for row in rows],
-        [row.stage for row in rows],
-        [row.since for row in rows],
-        [row.version for row in rows],
-        [row.decided_at for row in rows],
-        [row.change_id for row in rows],
+        as_rows(rows),
     )
 
 
@@ -110,16 +107,14 @@ async def add_causes(session: Session, causes: Sequence[Cause]) -> None:
     await execute(
         session,
         """INSERT INTO pending_causes AS p (caused_at, customer_id, kind, name, decided_at, rule_version)
-           SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+           SELECT caused_at, customer_id, kind, name, decided_at, rule_version
+           FROM jsonb_to_recordset($1::text::jsonb)
+                AS n(caused_at timestamptz, customer_id text, kind text, name text, decided_at timestamptz,
+                     rule_version bigint)
            ON CONFLICT (caused_at, customer_id, kind, name) DO UPDATE
            SET decided_at = excluded.decided_at, rule_version = excluded.rule_version
            WHERE (excluded.decided_at, excluded.rule_version) > (p.decided_at, p.rule_version)""",
-        [row.caused_at for row in rows],
-        [row.customer_id for row in rows],
-        [row.kind for row in rows],
-        [row.name for row in rows],
-        [row.decided_at for row in rows],
-        [row.rule_version for row in rows],
+        as_rows(rows),
     )
 
 
