@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-import httpx
+import aiohttp
 
 from demo.history import Basket, instant
 from shared import topics
@@ -53,24 +53,24 @@ class Http:
 
     def __init__(self, doors: Doors) -> None:
         headers = {"Authorization": f"Bearer {doors.api_key}"}
-        limits = httpx.Limits(max_connections=8)
-        self._clients = {
-            name: httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits)
-            for name, url in doors.urls.items()
-        }
+        self._urls = doors.urls
+        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=60))
 
     async def get(self, service: str, path: str, **params: Any) -> Any:
-        return self._read(await self._clients[service].get(path, params=params))
+        async with self._session.get(self._urls[service] + path, params=params) as response:
+            return await self._read(response)
 
     async def post(self, service: str, path: str, body: Any, key: str) -> Any:
         """`key` makes it repeatable: the same key and body, the same answer."""
-        return self._read(await self._clients[service].post(path, json=body, headers={"Idempotency-Key": key}))
+        headers = {"Idempotency-Key": key}
+        async with self._session.post(self._urls[service] + path, json=body, headers=headers) as response:
+            return await self._read(response)
 
     @staticmethod
-    def _read(response: httpx.Response) -> Any:
-        if response.is_error:
-            raise Refused(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
-        return response.json()
+    async def _read(response: aiohttp.ClientResponse) -> Any:
+        if not response.ok:
+            raise Refused(f"{response.method} {response.url}: {response.status} {await response.text()}")
+        return await response.json()
 
     async def pages(self, service: str, path: str) -> list[Any]:
         """All pages of a list."""
@@ -82,7 +82,7 @@ class Http:
         return found
 
     async def close(self) -> None:
-        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+        await self._session.close()
 
 
 class Coupons:

@@ -30,6 +30,10 @@ class Item:
     event: Event | None
     reason: str | None = None
 
+    @property
+    def matters(self) -> bool:
+        return self.event is not None or self.reason is not None
+
     def parked(self, reason: str) -> Parked:
         record = self.record
         return Parked(record.topic, record.partition, record.offset, record.key, record.value, reason)
@@ -65,6 +69,8 @@ class Buffer:
     aligned: bool
     items: deque[Item] = field(default_factory=deque[Item])
     ticks: int = 0
+    # How many items are more than a position: events that somebody here listens to, ticks, unreadable bytes.
+    matter: int = 0
     paused: bool = False
 
     def held(self, clock: datetime) -> bool:
@@ -102,6 +108,11 @@ class Buffers:
         clocked = [(key, part.tick_at) for key, part in self._parts.items() if key[0] in self._clocked]
         return all((batch.tick_of(key) or tick_at or BEGINNING) > clock for key, tick_at in clocked)
 
+    def matters(self, clock: datetime) -> bool:
+        """Whether something that may be applied changes more than positions, or there is much of it."""
+        free = [part for part in self._parts.values() if part.items and not part.held(clock)]
+        return any(part.matter for part in free) or sum(len(part.items) for part in free) >= _LOW
+
     def waiting(self) -> bool:
         """Whether something fetched must wait for the clock."""
         return any(part.items for part in self._parts.values())
@@ -118,6 +129,7 @@ class Buffers:
             item = Item(record, None) if (record.value or b"").startswith(self._ignored) else _read(record)
             part.items.append(item)
             part.ticks += isinstance(item.event, ClockTicked)
+            part.matter += item.matters
             part.fetched += 1
 
     def full(self) -> list[Partition]:
@@ -174,7 +186,7 @@ class Buffers:
             if part is None or part.offset != step.offset:
                 continue
             for _ in range(step.next_offset - step.offset):
-                part.items.popleft()
+                part.matter -= part.items.popleft().matters
             part.offset = step.next_offset
             part.ticks -= step.ticks
             if step.tick_at is not None:

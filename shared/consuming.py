@@ -14,12 +14,21 @@ class Consumers:
     """The visible list of a service's subscriptions.
 
     `clocked` topics carry the clock and are read tick by tick; `unclocked` ones feed back and never enter a decision.
+    `patience_ms`: how long a batch that no tick completes may wait for more.
     """
 
-    def __init__(self, *, clocked: list[str], unclocked: list[str] | None = None, skips_ticks: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        clocked: list[str],
+        unclocked: list[str] | None = None,
+        skips_ticks: bool = False,
+        patience_ms: int = 12,
+    ) -> None:
         self.clocked = clocked
         self.unclocked = unclocked or []
         self.skips_ticks = skips_ticks
+        self.patience_ms = patience_ms
         self._handlers: dict[type[Event], Handler] = {}
         self._after: Callable[[Session], Awaitable[None]] | None = None
 

@@ -16,8 +16,11 @@ _RELAY_LOCK = 7_201_001
 # Few, because a row may hold all that a large tick told.
 _ROWS = 50
 NOTIFY_CHANNEL = "comeback_outbox"
-_TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3) RETURNING outbox_id)
-            SELECT pg_notify('{NOTIFY_CHANNEL}', '') FROM told"""
+# A row without a tick may wait so many seconds for others: many small transactions make few requests to the broker.
+_GATHER = 0.005
+_URGENT = "tick"
+_TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3) RETURNING tick_at)
+            SELECT pg_notify('{NOTIFY_CHANNEL}', CASE WHEN tick_at IS NULL THEN '' ELSE '{_URGENT}' END) FROM told"""
 
 
 class Publisher(Protocol):
@@ -63,6 +66,7 @@ class Relay:
         self._publisher = publisher
         self._topic = topic
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
 
     async def run(self) -> None:
         """Waits for the lock, then relays until the session that holds it is lost (RelayLost) or cancelled."""
@@ -75,16 +79,19 @@ class Relay:
             partitions = await self._publisher.count_partitions(self._topic)
             while True:
                 self._wake.clear()
+                self._urgent.clear()
                 if await self._relay_some(connection, partitions) < _ROWS:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), timeout=1)
+                    await _wait(self._wake, 1)
+                    await _wait(self._urgent, _GATHER)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise RelayLost(str(error)) from error
         finally:
             connection.terminate()
 
-    def _notice(self, *_: Any) -> None:
+    def _notice(self, _connection: Any, _process: int, _channel: str, payload: str) -> None:
         self._wake.set()
+        if payload == _URGENT:
+            self._urgent.set()
 
     async def _relay_some(self, connection: Any, partitions: int) -> int:
         """Publishes the oldest rows in order of id, then deletes them; how many there were."""
@@ -103,3 +110,8 @@ class Relay:
             failpoints.hit("after_publish")
             await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY($1)", [row["outbox_id"] for row in rows])
         return len(rows)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout=seconds)

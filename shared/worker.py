@@ -1,6 +1,7 @@
 """The background process of a service: batches of events in, one transaction each; after them the clock."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ from shared.timekeeper import Decide, Timekeeper, get_clock
 
 _BACK_OFF = 0.5
 _SHOW_EVERY = 5.0
-_LINGER_MS = 3
-_LINGERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +81,17 @@ class Worker:
             await self._consumer.start()
             await self._run_clock()
             while True:
-                await self._poll(self._consumer)
-                await self._work()
+                found = await self._poll(self._consumer)
+                # Positions alone are worth a transaction only when nothing else is to be done.
+                if self._buffers.matters(self._clock) or not found:
+                    await self._work()
         finally:
             with suppress(TimeoutError, KafkaError):
                 async with asyncio.timeout(5):
                     await self._consumer.stop()
 
-    async def _poll(self, consumer: Consumer) -> None:
+    async def _poll(self, consumer: Consumer) -> bool:
+        """Fetches; whether there was anything."""
         # While something waits for the clock, another worker may be the one that moves it.
         waiting = self._buffers.waiting()
         found = await consumer.poll(50 if waiting else 1000)
@@ -99,6 +101,7 @@ class Worker:
         if waiting and not found:
             await self._run_clock()
         await self._show(consumer)
+        return bool(found)
 
     def _arrive(self, found: dict[Partition, list[Record]]) -> None:
         for partition, records in found.items():
@@ -106,10 +109,9 @@ class Worker:
 
     async def _linger(self, consumer: Consumer, found: bool) -> None:
         # What is told together arrives in pieces; one transaction for all of it costs a fraction of one for each.
-        for _ in range(_LINGERS if found else 0):
-            if self._buffers.worth_applying(self._clock):
-                return
-            self._arrive(await consumer.poll(_LINGER_MS))
+        until = time.monotonic() + self._consumers.patience_ms / 1000
+        while found and not self._buffers.worth_applying(self._clock) and (left := until - time.monotonic()) > 0:
+            self._arrive(await consumer.poll(math.ceil(left * 1000)))
 
     async def _work(self) -> None:
         """Applies all that may be applied, one batch after another."""

@@ -1,6 +1,5 @@
 """`comeback bench`: programs that measure, as JSON with the machine, the versions and the commit."""
 
-import asyncio
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 
 import psutil
 import typer
+import uvloop
 
 from demo.figures import compare
 from demo.history import load_history
@@ -48,7 +48,7 @@ def replay(
         before = _cpu_seconds(stack)
         doors = Doors.of(stack.environment())
         with err.status("Replaying ..."):
-            found = asyncio.run(_replay(doors))
+            found = uvloop.run(_replay(doors))
         after = _cpu_seconds(stack)
         found |= {
             "ready_seconds": ready,

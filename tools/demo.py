@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import typer
+import uvloop
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -44,7 +45,7 @@ def _replay(stack: Stack, ready: float) -> int:
     """Prints the table; how many figures differ."""
     doors = Doors.of(stack.environment())
     try:
-        played, figures = asyncio.run(_play(doors))
+        played, figures = uvloop.run(_play(doors))
     except (Refused, TimeoutError) as error:
         reason = str(error) or "the system did not go on within two minutes"
         raise StackError(f"The replay broke off: {reason}. The logs are in {stack.home.logs}") from error
