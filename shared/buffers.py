@@ -84,6 +84,7 @@ class Buffers:
         self._skips_ticks = skips_ticks
         self._ignored = ignored
         self._parts: dict[Partition, Buffer] = {}
+        self.newest_tick = BEGINNING
 
     def reset(self, positions: dict[Partition, tuple[int, datetime | None]]) -> None:
         """Forgets everything fetched and goes on from the stored positions."""
@@ -128,7 +129,9 @@ class Buffers:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
             item = Item(record, None) if (record.value or b"").startswith(self._ignored) else _read(record)
             part.items.append(item)
-            part.ticks += isinstance(item.event, ClockTicked)
+            if isinstance(item.event, ClockTicked):
+                part.ticks += 1
+                self.newest_tick = max(self.newest_tick, item.event.data.at)
             part.matter += item.matters
             part.fetched += 1
 

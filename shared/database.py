@@ -9,6 +9,8 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from shared.errors import Refusal
+
 # The same object at run time; a reader that takes a ReadSession promises to change nothing.
 Session = AsyncSession
 ReadSession = AsyncSession
@@ -136,3 +138,8 @@ def is_refused_data(error: BaseException) -> bool:
     """Whether the database refused the data itself: the event that holds it is parked."""
     state = sql_state(error)
     return isinstance(error, asyncpg.DataError) or (state is not None and state.startswith(("22", "23")))
+
+
+def is_about_data(error: BaseException) -> bool:
+    """Whether a rule of ours or the database refuses the data: to try it again would say the same."""
+    return isinstance(error, Refusal) or (sql_state(error) or "").startswith(("22", "23"))

@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 # pyright: reportMissingTypeStubs=false
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableType]
 
-from shared import topics
+from shared import metrics, topics
 from shared.events import ClockTicked, Tick
-from shared.events.codec import encode
+from shared.events.codec import Undecodable, decode, encode
 from shared.events.envelope import CONTENT_TYPE
 from shared.inbox import Partition
 from shared.telemetry import log
 
-__all__ = ["Consumer", "KafkaError", "Producer", "Record", "create_topics"]
+__all__ = ["Consumer", "KafkaError", "Producer", "Record", "add_partitions", "create_topics", "get_last_ticks"]
 
 Record = Any  # aiokafka's ConsumerRecord: topic, partition, offset, key, value
 _HEADERS = [("content-type", CONTENT_TYPE)]
@@ -81,11 +81,18 @@ class Producer:
             raise KafkaConnectionError("no broker has been reached yet")
         return self._client
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None:
-        """Sends `(key, body)` pairs; those of one key arrive in order, and the tick last in every partition."""
+    async def publish(
+        self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None, *, partitions: int | None = None
+    ) -> None:
+        """Sends `(key, body)` pairs; those of one key arrive in order, and the tick last in every partition.
 
-        def divide(count: int) -> Parts:
+        Keys are spread over so many `partitions`, or over all there are. Who ticks must say it: facts and ticks that
+        go by different counts could pass each other.
+        """
+
+        def divide(found: int) -> Parts:
             parts: Parts = {}
+            count = partitions or found
             for key, body in messages:
                 encoded = key.encode()
                 parts.setdefault(_partition_of(encoded) % count, []).append((encoded, body))
@@ -95,6 +102,10 @@ class Producer:
 
         if messages or tick:
             await self._until_acknowledged(topic, divide, encode_tick(topic, tick) if tick else None)
+
+    async def publish_tick_into(self, topic: str, tick: Tick, partitions: list[int]) -> None:
+        """Writes the tick into these partitions only: those that a topic has grown by."""
+        await self._until_acknowledged(topic, lambda _: {each: [] for each in partitions}, encode_tick(topic, tick))
 
     async def _until_acknowledged(self, topic: str, divide: Callable[[int], Parts], last: bytes | None) -> None:
         while True:
@@ -214,6 +225,7 @@ class Consumer(ConsumerRebalanceListener):
         await self._assignee.revoked()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        metrics.REBALANCES.inc()
         try:
             await self._assignee.assigned(sorted((part.topic, part.partition) for part in assigned))
         except Exception as error:
@@ -229,6 +241,11 @@ class Consumer(ConsumerRebalanceListener):
         first = await self._client.beginning_offsets(parts)
         last = await self._client.end_offsets(parts)
         return {(part.topic, part.partition): (first[part], last[part]) for part in parts}
+
+    def ends(self) -> dict[Partition, int]:
+        """Where the log of each partition here ended at its last fetch."""
+        found = {part: self._client.highwater(part) for part in self._client.assignment()}
+        return {(part.topic, part.partition): end for part, end in found.items() if end is not None}
 
     def seek(self, partition: Partition, offset: int) -> None:
         self._client.seek(TopicPartition(*partition), offset)
@@ -268,3 +285,48 @@ async def create_topics(bootstrap: str, partitions: int = topics.DEFAULT_PARTITI
         pass
     finally:
         await admin.close()
+
+
+async def add_partitions(bootstrap: str, topic: str, count: int) -> None:
+    """The topic has `count` partitions; raises KafkaError when the broker refuses."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_partitions({topic: NewPartitions(total_count=count)})
+    finally:
+        await admin.close()
+
+
+async def get_last_ticks(bootstrap: str, topic: str) -> dict[int, Tick | None]:
+    """By partition of the topic: the tick that its log holds last, None for one that has none."""
+    client: Any = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await client.start()
+    try:
+        numbers: set[int] = client.partitions_for_topic(topic) or set()
+        return {number: await _last_tick(client, TopicPartition(topic, number)) for number in sorted(numbers)}
+    finally:
+        await client.stop()
+
+
+async def _last_tick(client: Any, part: TopicPartition) -> Tick | None:
+    first = (await client.beginning_offsets([part]))[part]
+    last = (await client.end_offsets([part]))[part]
+    for back in (100, 10_000, last - first):
+        client.seek(part, max(first, last - back))
+        found = None
+        while await client.position(part) < last:
+            for record in (await client.getmany(part, timeout_ms=1000)).get(part, []):
+                event = decode_tick(record.value)
+                found = event.data if event else found
+        if found is not None or last - back <= first:
+            return found
+    return None
+
+
+def decode_tick(value: bytes | None) -> ClockTicked | None:
+    """The tick in a record, None if it is anything else."""
+    try:
+        event = decode(value)
+    except Undecodable:
+        return None
+    return event if isinstance(event, ClockTicked) else None

@@ -12,7 +12,7 @@ from shared.database import Database, Session, execute, lock_session
 from shared.events import Event, Tick, producer_of
 from shared.events.codec import encode
 
-_RELAY_LOCK = 7_201_001
+RELAY_LOCK = 7_201_001
 # Few, because a row may hold all that a large tick told.
 _ROWS = 50
 NOTIFY_CHANNEL = "comeback_outbox"
@@ -26,7 +26,9 @@ _TELL = f"""WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1,
 class Publisher(Protocol):
     """What the relay needs of a broker: waits until every message is acknowledged."""
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None: ...
+    async def publish(
+        self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None, *, partitions: int | None = None
+    ) -> None: ...
 
     async def count_partitions(self, topic: str) -> int: ...
 
@@ -72,7 +74,7 @@ class Relay:
         """Waits for the lock, then relays until the session that holds it is lost (RelayLost) or cancelled."""
         connection = await self._database.connect()
         try:
-            await lock_session(connection, _RELAY_LOCK)
+            await lock_session(connection, RELAY_LOCK)
             # A row whose deletion is lost with the machine is published once more, which is allowed.
             await connection.execute("SET synchronous_commit = off")
             await connection.add_listener(NOTIFY_CHANNEL, self._notice)
@@ -103,9 +105,10 @@ class Relay:
         for row in rows:
             messages.extend(zip(row["keys"], row["bodies"], strict=True))
             if row["tick_at"] is not None:
-                await self._publisher.publish(self._topic, messages, Tick(at=row["tick_at"], partitions=partitions))
+                tick = Tick(at=row["tick_at"], partitions=partitions)
+                await self._publisher.publish(self._topic, messages, tick, partitions=partitions)
                 messages = []
-        await self._publisher.publish(self._topic, messages)
+        await self._publisher.publish(self._topic, messages, partitions=partitions)
         if rows:
             failpoints.hit("after_publish")
             await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY($1)", [row["outbox_id"] for row in rows])

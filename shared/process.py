@@ -8,27 +8,35 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from shared import failpoints
+from shared import failpoints, metrics
+from shared.forgetting import forget_forever
 from shared.kafka import Producer
 from shared.outbox import Relay
 from shared.retrying import Retrier
+from shared.settings import ServiceSettings
 from shared.telemetry import log
+from shared.watching import Watch
 from shared.worker import Wiring, Worker
 
 Extra = Callable[[Producer], Awaitable[None]]
 
 
-async def _until_stopped(wiring: Wiring, topic: str | None, extra: Extra | None) -> None:
+async def _until_stopped(wiring: Wiring, settings: ServiceSettings, topic: str | None, extra: Extra | None) -> None:
+    worker = Worker(wiring)
     producer = Producer(wiring.bootstrap, linger_ms=0)
     await producer.start_when_possible()
     running: list[Awaitable[None]] = [
-        Worker(wiring).run(),
+        worker.run(),
         Retrier(wiring.database, wiring.consumers, {**wiring.info, "service": wiring.service}).run(),
+        forget_forever(wiring.database),
     ]
     if topic is not None:
         running.append(Relay(wiring.database, producer, topic).run())
     if extra is not None:
         running.append(extra(producer))
+    if settings.metrics_port:
+        metrics.listen(settings.metrics_host, settings.metrics_port)
+        running.append(Watch(wiring.database, worker, wall_clock=settings.clock == "wall").run())
     tasks = [asyncio.ensure_future(each) for each in running]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -38,7 +46,9 @@ async def _until_stopped(wiring: Wiring, topic: str | None, extra: Extra | None)
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            # Not twice: a worker that is leaving its group would be cut off, and keep its partitions for a session.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await producer.stop()
         await wiring.database.close()
@@ -51,11 +61,11 @@ def _freeze() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def run_worker(wiring: Wiring, *, topic: str | None, extra: Extra | None = None, failpoint: str = "") -> None:
+def run_worker(wiring: Wiring, settings: ServiceSettings, *, topic: str | None, extra: Extra | None = None) -> None:
     """Blocks. `topic` is the service's own topic, which its relay writes; exit code 1 says that something broke."""
-    failpoints.arm(failpoint)
+    failpoints.arm(settings.failpoint)
     try:
-        uvloop.run(_until_stopped(wiring, topic, extra))
+        uvloop.run(_until_stopped(wiring, settings, topic, extra))
     except asyncio.CancelledError:
         log.info("process.stopped")
     except Exception as error:

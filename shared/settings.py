@@ -18,5 +18,7 @@ class ServiceSettings(BaseSettings):
     )
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, description="where a worker answers with its /metrics; 0: nowhere")
     failpoint: str = Field("", description="name:probability of a place to be killed at; for tests only")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -10,7 +10,7 @@ from shared.database import Database, lock_session
 from shared.events import Tick
 from shared.outbox import Publisher, RelayLost
 
-_TICKER_LOCK = 7_201_002
+TICKER_LOCK = 7_201_002
 _BUSY = 0.25
 _IDLE = 1.0
 
@@ -25,7 +25,7 @@ class Ticker:
         """Waits for the lock, then ticks for as long as the session that holds it lives."""
         connection = await self._database.connect()
         try:
-            await lock_session(connection, _TICKER_LOCK)
+            await lock_session(connection, TICKER_LOCK)
             applied = None
             while True:
                 await self._tick()

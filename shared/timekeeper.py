@@ -11,7 +11,7 @@ from shared.database import Database, ReadSession, Session, execute, fetch_one, 
 
 _CLOCK = "SELECT at FROM clock WHERE one = 1"
 _LOWEST = """
-SELECT CASE WHEN count(*) = $2::int AND bool_and(known = expected AND lowest IS NOT NULL) THEN min(lowest) END
+SELECT CASE WHEN count(*) = $2::int AND bool_and(known >= expected AND lowest IS NOT NULL) THEN min(lowest) END
 FROM (SELECT topic, count(tick_at) AS known, max(tick_partitions) AS expected,
              CASE WHEN bool_and(tick_at IS NOT NULL) THEN min(tick_at) END AS lowest
       FROM inbox WHERE topic = ANY($1) GROUP BY topic) AS by_topic

@@ -5,14 +5,14 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from shared import failpoints, inbox, outbox
+from shared import failpoints, inbox, metrics, outbox, watching
 from shared.buffers import Batch, Buffers, Item, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
-from shared.database import Database, Session, is_transient, savepoint
-from shared.events import short_type
+from shared.database import Database, Session, is_about_data, is_transient, savepoint
 from shared.inbox import Overtaken, Partition
 from shared.kafka import Consumer, KafkaError, Record
 from shared.parked import add_parked
@@ -21,6 +21,7 @@ from shared.timekeeper import Decide, Timekeeper, get_clock
 
 _BACK_OFF = 0.5
 _SHOW_EVERY = 5.0
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,19 @@ class Worker:
 
     async def _work(self) -> None:
         """Applies all that may be applied, one batch after another."""
-        while (batch := self._buffers.take(self._clock)).size:
-            may_move = self._buffers.clock_may_move(self._clock, batch)
+        while True:
             try:
+                # Taken under the lock: a rebalance in between would leave a batch that is nobody's any more.
                 async with self._busy:
+                    batch = self._buffers.take(self._clock)
+                    may_move = self._buffers.clock_may_move(self._clock, batch)
+                    if not batch.size:
+                        break
                     await self._apply(batch, may_move)
                     failpoints.hit("after_db_commit")
                     self._buffers.applied(batch)
             except Overtaken as error:
+                metrics.OVERTAKEN.inc()
                 log.warning("worker.overtaken", reason=str(error))
                 await self._reload()
                 await self._run_clock()
@@ -146,7 +152,7 @@ class Worker:
                 raise
             # One of them is poison: the same batch again, this time to find out which.
             parked = await self._commit(batch, False, careful=True)
-        self._report(batch, parked, time.perf_counter() - started)
+        watching.report(batch, parked, time.perf_counter() - started)
 
     async def _commit(self, batch: Batch, may_move: bool, *, careful: bool = False) -> list[tuple[Item, str]]:
         """Effects, outgoing events, parked records and positions, together or not at all; and the clock, if it may."""
@@ -171,37 +177,34 @@ class Worker:
         if not items:
             return []
         told = len(session.info.get("outbox", []))
-        try:
-            async with savepoint(session):
-                await self._consumers.handle(session, [item.event for item in items if item.event is not None])
-            return []
-        except Exception as error:
-            if is_transient(error):
-                raise
-            del session.info.get("outbox", [])[told:]
-            if len(items) == 1:
-                return [(items[0], f"{type(error).__name__}: {error}")]
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                async with savepoint(session):
+                    await self._consumers.handle(session, [item.event for item in items if item.event is not None])
+                return []
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                del session.info.get("outbox", [])[told:]
+                if len(items) > 1:
+                    break
+                # What a rule or the database says of the data is final; anything else may have been an accident.
+                if is_about_data(error) or not left:
+                    return [(items[0], f"{type(error).__name__}: {error}")]
         half = len(items) // 2
         return [*await self._bisect(session, items[:half]), *await self._bisect(session, items[half:])]
 
-    def _report(self, batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> None:
-        types: dict[str, int] = {}
-        for item in batch.events:
-            if item.event is not None:
-                types[short_type(item.event)] = types.get(short_type(item.event), 0) + 1
-        positions = {f"{topic}/{number}": step.next_offset for (topic, number), step in batch.steps.items()}
-        if types or refused:
-            log.info("batch.applied", types=types, positions=positions, parked=len(refused), ms=round(seconds * 1e3, 1))
-        for item, reason in refused:
-            log.warning(
-                "event.parked",
-                type=short_type(item.event) if item.event else None,
-                id=item.event.id if item.event else None,
-                topic=item.record.topic,
-                partition=item.record.partition,
-                offset=item.record.offset,
-                reason=reason,
-            )
+    def behind(self) -> dict[Partition, int]:
+        """How many records of each partition that is here are not applied yet, as far as the last fetch has told."""
+        ends = self._consumer.ends() if self._consumer else {}
+        positions = self._buffers.positions()
+        return {
+            partition: max(0, end - positions[partition]) for partition, end in ends.items() if partition in positions
+        }
+
+    def newest_tick(self) -> datetime:
+        """The latest tick fetched, whether or not it could be applied yet; BEGINNING before the first."""
+        return self._buffers.newest_tick
 
     async def _show(self, consumer: Consumer) -> None:
         positions = self._buffers.positions()
@@ -229,6 +232,8 @@ class Worker:
                     await inbox.add_position(session, partition, bounds[partition][0])
                 positions = await inbox.get_positions(session, partitions)
                 self._clock = await get_clock(session)
+            # Looked up once more, or a position that somebody has just moved would lie beyond an end of long ago.
+            bounds = await self._consumer.bounds(partitions)
             for partition, (offset, _) in positions.items():
                 first, last = bounds[partition]
                 if not first <= offset <= last:

@@ -1,4 +1,4 @@
-"""`comeback events`: records that could not be applied, looked at and tried again."""
+"""`comeback events`: every event that passes; those that could not be applied, looked at and tried again."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +8,13 @@ import typer
 from deploy.local.names import SERVICES
 from tools.asking import ask
 from tools.output import complain, out
+from tools.tailing import tail
 
-app = typer.Typer(help="Events that were parked because they could not be applied.", no_args_is_help=True)
+app = typer.Typer(
+    help="Events: all as they pass, and those that were parked because they could not be applied.",
+    no_args_is_help=True,
+)
+app.command()(tail)
 
 Place = Annotated[str, typer.Argument(help="Where it stood, as `parked` prints it: topic/partition/offset.")]
 Service = Annotated[str, typer.Argument(help=f"Who parked it: {', '.join(SERVICES)}.")]

@@ -6,9 +6,11 @@ import sys
 import typer
 
 from deploy.local.errors import StackError
-from tools import bench, contracts, events, keys, stack
+from tools import bench, contracts, events, keys, stack, topics
 from tools.demo import demo
 from tools.output import complain
+from tools.tracing import trace
+from tools.verify import verify
 
 app = typer.Typer(
     name="comeback",
@@ -21,8 +23,11 @@ app.add_typer(stack.app, name="stack")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.command()(contracts.contracts)
+app.add_typer(topics.app, name="topics")
 app.add_typer(bench.app, name="bench")
 app.command("demo")(demo)
+app.command()(trace)
+app.command()(verify)
 
 
 def run() -> None:

@@ -1,19 +1,24 @@
 """`comeback stack`: the local stack, started, looked at, stopped."""
 
+import asyncio
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich.console import Group
+from rich.live import Live
 from rich.table import Table
 
 from deploy.local.addresses import Given
+from deploy.local.errors import StackError
 from deploy.local.names import PROCESSES
 from deploy.local.stack import ProcessStatus, Stack
 from deploy.local.state import default_home
 from tools.following import follow
+from tools.gauges import Gauges, table_of
 from tools.output import complain, err, out
 
 app = typer.Typer(help="The whole system on this machine: Kafka, PostgreSQL and the services.", no_args_is_help=True)
@@ -37,7 +42,7 @@ def up(
     with _stack("Starting", free_ports) as stack:
         stack.up(clock=clock.value if clock else None)
     for name, value in stack.environment().items():
-        if name.endswith("_URL") and "DATABASE" not in name:
+        if name.endswith("_URL") and not any(word in name for word in ("DATABASE", "WORKER")):
             out.print(f"{name.removeprefix('COMEBACK_').removesuffix('_URL').lower():<13} {value}/docs")
     out.print("[dim]`comeback stack env` prints addresses and the API key as shell lines.[/dim]")
 
@@ -60,13 +65,46 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
 
 
 @app.command()
-def status() -> None:
-    """Show the processes; exit code 1 if one of them is down."""
-    found = Stack(default_home(), given=Given.from_environment()).status()
-    out.print(_table(found))
+def status(
+    watching: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second, until Ctrl-C.")] = False,
+) -> None:
+    """Show the processes, and how each service stands; exit code 1 if a process is down.
+
+    behind: records of its topics that it has not applied yet. outbox: rows that wait to be published, and since when.
+    parked: events that could not be applied. partitions: those it reads."""
+    stack = Stack(default_home(), given=Given.from_environment())
+    if watching:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_watch(stack))
+        return
+    found = stack.status()
+    out.print(asyncio.run(_look_once(stack, found)))
     if not all(each.is_up for each in found):
         complain("Not everything is up: `comeback stack up` starts what is down.")
         raise typer.Exit(1)
+
+
+async def _look_once(stack: Stack, found: list[ProcessStatus]) -> Group:
+    async with aclosing(Gauges()) as gauges:
+        return await _picture(stack, found, gauges)
+
+
+async def _watch(stack: Stack) -> None:
+    async with aclosing(Gauges()) as gauges:
+        # Higher than the terminal it would be cut off, and the last lines are the services.
+        with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
+            while True:
+                live.update(await _picture(stack, stack.status(), gauges), refresh=True)
+                await asyncio.sleep(1)
+
+
+async def _picture(stack: Stack, found: list[ProcessStatus], gauges: Gauges) -> Group:
+    try:
+        environment = stack.environment()
+    except StackError:
+        return Group(_table(found))  # nothing was ever started
+    kafka_is_down = any(each.name == "kafka" and not each.is_up for each in found)
+    return Group(_table(found), "", table_of(await gauges.read(environment, ask_kafka=not kafka_is_down)))
 
 
 @app.command()

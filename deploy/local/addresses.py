@@ -62,11 +62,19 @@ class Addresses:
     def http(self, service: str) -> str:
         return f"http://{HOST}:{self._state.ports[service]}"
 
+    def worker_metrics(self, service: str) -> str:
+        return f"http://{HOST}:{self._state.ports[f'{service}-worker']}/metrics"
+
     def environment(self) -> dict[str, str]:
         """What other programs need to talk to this stack."""
         return {
             "COMEBACK_API_KEY": self._state.api_key,
             **{f"COMEBACK_{name.upper()}_URL": self.http(name) for name in SERVICES},
+            **{
+                f"COMEBACK_{name.upper()}_WORKER_METRICS_URL": self.worker_metrics(name)
+                for name in SERVICES
+                if f"{name}-worker" in self._state.ports
+            },
             "COMEBACK_KAFKA_BOOTSTRAP": self.kafka,
             **{f"COMEBACK_{name.upper()}_DATABASE_URL": self.database(name) for name in SERVICES},
         }

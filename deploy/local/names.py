@@ -11,9 +11,11 @@ PORTS = {
     "kafka-controller": 19093,
     "postgres": 15432,
     **{name: 18001 + index for index, name in enumerate(SERVICES)},
+    **{f"{name}-worker": 18011 + index for index, name in enumerate(SERVICES)},  # its metrics
 }
 
 
 def ports_of(process: str) -> list[str]:
-    """The names of the ports that a process listens on; a worker has none."""
-    return [name for name in PORTS if name == process or name.startswith(process + "-")]
+    """The names of the ports that a process listens on: its own, and those called after it that are no other's."""
+    further = [name for name in PORTS if name.startswith(process + "-") and name not in PROCESSES]
+    return [name for name in PORTS if name == process or name in further]

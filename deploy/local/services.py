@@ -24,7 +24,7 @@ def stopping() -> list[Command]:
 
 
 def wait_until_ready(names: list[str], addresses: Addresses, processes: Processes) -> None:
-    """Every HTTP process says that it is ready; a worker, which has no port, is still there by then."""
+    """Every HTTP process says that it is ready; a worker, which cannot say so, is still there by then."""
     for name in names:
         service, _, worker = name.partition("-")
         url = None if worker else f"{addresses.http(service)}/health/ready"
@@ -44,6 +44,8 @@ def _command(service: str, role: str, state: State, addresses: Addresses) -> Com
         "MALLOC_ARENA_MAX": "2",  # glibc's arenas, one for each thread, would add megabytes to each of ten processes
     }
     name = service if role == "app" else f"{service}-{role}"
+    if role == "worker":
+        environment["COMEBACK_METRICS_PORT"] = str(state.ports[name])
     return Command(name, [sys.executable, "-m", f"services.{service}.{role}"], environment, stop_limit=STOP_LIMIT)
 
 

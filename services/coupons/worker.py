@@ -29,8 +29,8 @@ def main() -> None:
             info={"ids": Ids(settings.secret), "limits": limits},
             session_seconds=settings.kafka_session_seconds,
         ),
+        settings,
         topic=topics.COUPONS,
-        failpoint=settings.failpoint,
     )
 
 

@@ -24,8 +24,8 @@ def main() -> None:
             info={"ids": Ids(settings.secret)},
             session_seconds=settings.kafka_session_seconds,
         ),
+        settings,
         topic=None,
-        failpoint=settings.failpoint,
     )
 
 

@@ -32,9 +32,9 @@ def main() -> None:
             info={"ids": Ids(settings.secret)},
             session_seconds=settings.kafka_session_seconds,
         ),
+        settings,
         topic=topics.PROFILE,
         extra=tick if settings.clock == "wall" else None,
-        failpoint=settings.failpoint,
     )
 
 

@@ -25,8 +25,8 @@ def main() -> None:
             info={"ids": Ids(settings.secret)},
             session_seconds=settings.kafka_session_seconds,
         ),
+        settings,
         topic=topics.SEGMENTATION,
-        failpoint=settings.failpoint,
     )
 
 

@@ -1,4 +1,4 @@
-"""Builds a service's HTTP process: the door, health, the clock, problem details, one log line a request."""
+"""Builds a service's HTTP process: the door, health, metrics, the clock, problem details, one log line a request."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from shared import migrations
+from shared import metrics, migrations
 from shared.database import Database, fetch_value
 from shared.http import documents, problems
 from shared.http.door import Door, SessionOf, access, router
@@ -66,6 +68,9 @@ def create_app(
         title=f"Comeback {service}",
         version="1",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=_operation_id(service),
     )
     app.state.door = Door(
@@ -77,12 +82,32 @@ def create_app(
     _add_health(app, service, database, producer)
     problems.install(app)
     documents.complete(app)
+    _add_page(app)
     app.add_middleware(Requests, default=_BODY_LIMIT, limits=body_limits or {})
     return app
 
 
 def _operation_id(service: str) -> Callable[[APIRoute], str]:
     return lambda route: f"{service}-{route.name.replace('_', '-')}"
+
+
+def _add_page(app: FastAPI) -> None:
+    """`/docs`, from files that are installed here: nothing comes from anybody else's server."""
+    assets = "/docs/assets"
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=app.title,
+        swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+        swagger_css_url=f"{assets}/swagger-ui.css",
+        swagger_favicon_url=f"{assets}/favicon-32x32.png",
+        swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
+    )
+
+    async def docs() -> HTMLResponse:
+        return page
+
+    app.add_api_route("/docs", docs, include_in_schema=False)
+    app.mount(assets, StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
 
 def _add_health(app: FastAPI, service: str, database: Database, producer: Producer) -> None:
@@ -93,8 +118,13 @@ def _add_health(app: FastAPI, service: str, database: Database, producer: Produc
         missing = [name for name, check in _checks(service, database, producer) if not await check]
         return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
 
+    async def figures(request: Request) -> Response:
+        body, media_type = metrics.page(request.headers.get("accept", ""))
+        return Response(body, media_type=media_type)
+
     app.add_api_route("/health/live", live, include_in_schema=False)
     app.add_api_route("/health/ready", ready, include_in_schema=False)
+    app.add_api_route("/metrics", figures, include_in_schema=False)
 
 
 def _checks(service: str, database: Database, producer: Producer) -> list[tuple[str, Awaitable[bool]]]:

@@ -1,4 +1,4 @@
-"""Around every request, as plain ASGI: a request id, a limit on the body, one log line."""
+"""Around every request, as plain ASGI: a request id, a limit on the body, one log line, one observation."""
 
 import time
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import metrics
 from shared.errors import TooLarge
 from shared.http.problems import of_refusal
 from shared.ids import draw
 from shared.telemetry import log
+
+_PLUMBING = ("/health", "/metrics")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Requests:
@@ -60,7 +64,10 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
 
 
 def _report(scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
-    if not scope["path"].startswith("/health"):
+    if not scope["path"].startswith(_PLUMBING):
+        # A method of the caller's own making would be a series for ever.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.REQUESTS.labels(_template(scope), method, f"{status // 100}xx" if status else "none").observe(seconds)
         log.info(
             "request",
             method=scope["method"],
@@ -69,3 +76,16 @@ def _report(scope: Scope, request_id: str, status: int | None, seconds: float) -
             request_id=request_id,
             ms=round(seconds * 1e3, 1),
         )
+
+
+def _template(scope: Scope) -> str:
+    """The path as the route was declared with, never as it was called."""
+    route = scope.get("route")
+    if route is None and "endpoint" in scope:
+        # FastAPI names its own routes only; bare ASGI ones and mounted files are known by what answers.
+        answers = scope["endpoint"]
+        known: list[Any] = scope["app"].router.routes
+        route = next(
+            (each for each in known if answers in (getattr(each, name, None) for name in ("endpoint", "app"))), None
+        )
+    return getattr(route, "path", "unmatched")

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from shared import metrics
 from shared.database import is_refused_data, is_transient
 from shared.errors import TITLES, Refusal, problem
 from shared.telemetry import log
@@ -18,6 +19,7 @@ _CODES = {400: "malformed", 404: "route-not-found", 405: "method-not-allowed", 4
 def respond(
     request: Request, status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None
 ) -> Response:
+    metrics.REFUSALS.labels(code).inc()
     body = problem(
         status=status,
         code=code,

@@ -16,11 +16,8 @@ from tests.architecture.rules import SERVICES
 from tests.conftest import FreshDatabase
 from tests.support.doing import client, settings_for
 
-# Bare ASGI, so not in the OpenAPI document; what each of them asks for.
-BARE = {
-    "profile": {f"/v1/{call}": "events:write" for call in ("identify", "track", "page", "batch")},
-}
-OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/health/live", "/health/ready"}
+PAGES = {f"/docs/assets/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")}
+OPEN = {"/openapi.json", "/docs", "/health/live", "/health/ready", "/metrics"}
 _NOWHERE = SimpleNamespace(url="postgresql://nobody:nothing@127.0.0.1:1/nowhere")
 
 
@@ -48,8 +45,8 @@ def test_every_route_declares_its_scope(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_route_hides_from_the_document(service: str) -> None:
     app = make_app(service)
-    bare = {route.path for route in app.router.routes if isinstance(route, Route)}
-    assert bare - set(app.openapi()["paths"]) - OPEN == set(BARE.get(service, {}))
+    found = {route.path for route in app.router.routes if isinstance(route, Route)}
+    assert found - set(app.openapi()["paths"]) <= OPEN
 
 
 def test_a_planted_route_without_scope_is_stopped() -> None:
@@ -65,7 +62,7 @@ def test_a_planted_route_without_scope_is_stopped() -> None:
 async def test_no_route_opens_without_a_key(service: str) -> None:
     app = make_app(service)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as http:
-        for method, path in asked(app, service):
+        for method, path, _ in operations(app):
             answer = await http.request(method, path, json={})
             assert (answer.status_code, answer.json()["code"]) == (401, "key-missing"), f"{method} {path}"
 
@@ -75,7 +72,6 @@ async def test_no_route_opens_without_its_scope(service: str, fresh_database: Fr
     database = await fresh_database(service)
     app = make_app(service, database)
     wanted = {(method, path): declared["x-scope"] for method, path, declared in operations(app)}
-    wanted |= {("POST", path): scope for path, scope in BARE.get(service, {}).items()}
     for scope in set(wanted.values()):
         async with client(app, database, scopes=[each for each in keys.SCOPES if each != scope]) as http:
             for (method, path), needed in wanted.items():
@@ -95,6 +91,12 @@ async def test_a_route_that_does_not_allow_shop_keys_refuses_them(service: str, 
                 assert (answer.status_code, answer.json()["code"]) == (403, "shop-bound-key"), f"{method} {path}"
 
 
-def asked(app: FastAPI, service: str) -> list[tuple[str, str]]:
-    documented = [(method, path) for method, path, _ in operations(app)]
-    return documented + [("POST", path) for path in BARE.get(service, {})]
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_page_of_the_api_needs_nobody_elses_server(service: str) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=make_app(service)), base_url="http://test") as http:
+        page = (await http.get("/docs")).text
+        wanted = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert {httpx.URL(address).path for address in wanted} == PAGES
+        for address in wanted:
+            assert address.startswith(("/", "http://test/")), address
+            assert (await http.get(address)).status_code == 200, address

@@ -113,6 +113,32 @@ def _person(number: int) -> Person:
     return Person(source_id=f"c{number}")
 
 
+def template_body(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": name,
+        "discount": {"type": "amount_off", "amount": 500, "currency": "USD"},
+        "uses": 1,
+        "validity": {"type": "relative", "days": 14},
+        "subsidy": {"platform_share": 60, "merchant_share": 40},
+    }
+
+
+def recall_campaign(template: str) -> dict[str, Any]:
+    """Everyone who falls silent, a fifth held out."""
+    return {
+        "name": "entered",
+        "goal": "recall",
+        "business_line": "shop",
+        "channel": "mail",
+        "template_id": template,
+        "audience": {"kind": "stage", "stage": "silent"},
+        "starts_at": START.isoformat(),
+        "trigger": {"kind": "entered"},
+        "holdout": 0.2,
+    }
+
+
 class World:
     """Plays a shop's history on a running system: a recall campaign, a list campaign, redemptions of what they give."""
 
@@ -161,22 +187,15 @@ class World:
         await self._campaign(template, {"kind": "stage", "stage": "silent"}, {"kind": "entered"}, START)
 
     async def _template(self, name: str, validity: dict[str, Any]) -> str:
-        discount = {"type": "amount_off", "amount": 500, "currency": "USD"}
-        subsidy = {"platform_share": 60, "merchant_share": 40}
-        body = {"name": name, "kind": name, "discount": discount, "uses": 1, "validity": validity, "subsidy": subsidy}
+        body = template_body(name) | {"validity": validity}
         return (await self._http.post("coupons", "/v1/templates", body, f"template {name}"))["template_id"]
 
     async def _campaign(self, template: str, audience: Any, trigger: Any, starts_at: datetime) -> None:
-        body = {
+        body = recall_campaign(template) | {
             "name": trigger["kind"],
-            "goal": "recall",
-            "business_line": "shop",
-            "channel": "mail",
-            "template_id": template,
             "audience": audience,
             "starts_at": starts_at.isoformat(),
             "trigger": trigger,
-            "holdout": 0.2,
         }
         made = await self._http.post("targeting", "/v1/campaigns", body, f"campaign {trigger['kind']}")
         path = f"/v1/campaigns/{made['campaign_id']}/start"

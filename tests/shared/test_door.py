@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from shared.database import Database, execute
 from shared.errors import Conflict
+from shared.forgetting import forget_answers
 from shared.http.app import create_app
 from shared.http.door import CallerOf, SessionOf, access
 from shared.http.door import router as make_router
@@ -233,3 +235,19 @@ async def test_ready_says_what_is_missing(process: Process) -> None:
     assert (await process.http.get("/health/live")).status_code == 200
     answer = await process.http.get("/health/ready")
     assert (answer.status_code, answer.json()["missing"]) == (503, ["broker"])
+
+
+async def test_stored_answers_are_forgotten_after_a_week_and_no_sooner(process: Process) -> None:
+    for number in (6, 8):
+        await process.http.post("/v1/refused", json={"visit_id": "v"}, headers={"Idempotency-Key": f"of day {number}"})
+        async with process.database.transaction() as session:
+            await execute(
+                session,
+                "UPDATE idempotency_keys SET created_at = now() - $2::interval WHERE idempotency_key = $1",
+                f"of day {number}",
+                timedelta(days=number),
+            )
+    assert await forget_answers(process.database) == 1
+    assert await rows(process.database, "SELECT idempotency_key FROM idempotency_keys") == [
+        {"idempotency_key": "of day 6"}
+    ]

@@ -31,7 +31,10 @@ class Broker:
         self.failing = False
         self.acknowledged = asyncio.Event()
 
-    async def publish(self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None) -> None:
+    async def publish(
+        self, topic: str, messages: list[tuple[str, bytes]], tick: Tick | None = None, *, partitions: int | None = None
+    ) -> None:
+        assert partitions == 3
         assert topic == "profile-events"
         await asyncio.sleep(0)
         if self.failing:

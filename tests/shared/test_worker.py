@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from deploy.local.stack import Stack
-from services.profile.consumers import consumers
+from services.profile.actions import tell_profiles
+from services.profile.consumers import consumers, on_storefront_order_completed
 from services.profile.timers import on_tick
 from shared import topics
 from shared.buffers import PositionLost
 from shared.clock import BEGINNING
-from shared.database import Database, execute
+from shared.consuming import Consumers
+from shared.database import Database, Session, execute
 from shared.events import Tick
 from shared.events.codec import encode
 from shared.events.storefront import Order, Person, StorefrontOrderCompleted
@@ -124,6 +126,63 @@ async def test_poison_is_parked_with_its_bytes_and_disturbs_nothing_else(running
     assert parked.keys() == {b"\xff\x00", refused, b'{"type": "nothing we know"}'}
     assert "an order needs a customer" in parked[refused]
     await running.check_positions()
+
+
+async def test_of_a_batch_of_500_only_the_event_that_always_raises_is_parked(running: Running) -> None:
+    """I13, row 33: what is no fault of the data is tried three times; retried later it has one effect"""
+    tries: list[int] = []
+    broken = True
+
+    async def handle(session: Session, events: list[Any]) -> None:
+        alone = [event for event in events if event.data.order_id == "o77"]
+        if alone and broken:
+            tries.append(len(events))
+            raise RuntimeError("a mistake of ours")
+        await on_storefront_order_completed(session, events)
+
+    mistaken = Consumers(clocked=consumers.clocked, skips_ticks=True)
+    mistaken.on(StorefrontOrderCompleted)(handle)
+    mistaken.after_batch(tell_profiles)
+    running.wiring = replace(running.wiring, consumers=mistaken)
+    await running.send(*(order(number, source_id="anna") for number in range(500)))
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    assert await running.orders() == 499
+    assert tries.count(1) == 3
+    [parked] = await rows(running.database, "SELECT reason FROM parked")
+    assert parked["reason"] == "RuntimeError: a mistake of ours"
+    await running.check_positions()
+    broken = False
+    async with running.database.transaction() as session:
+        await execute(session, "UPDATE parked SET retry_requested_at = now()")
+    assert await Retrier(running.database, mistaken, {"service": "profile", "ids": IDS}).retry_one()
+    assert await running.orders() == 500
+    assert len(await rows(running.database, "SELECT 1 FROM orders")) == 500
+    await running.check_positions()
+
+
+async def test_an_accident_that_does_not_come_again_parks_nothing(running: Running) -> None:
+    """Row 33"""
+    accidents = 3
+
+    async def handle(session: Session, events: list[Any]) -> None:
+        nonlocal accidents
+        if accidents:
+            accidents -= 1
+            raise RuntimeError("an accident")
+        await on_storefront_order_completed(session, events)
+
+    unlucky = Consumers(clocked=consumers.clocked, skips_ticks=True)
+    unlucky.on(StorefrontOrderCompleted)(handle)
+    unlucky.after_batch(tell_profiles)
+    running.wiring = replace(running.wiring, consumers=unlucky)
+    await running.send(order(1, source_id="anna"))
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    assert await running.orders() == 1
+    assert await rows(running.database, "SELECT * FROM parked") == []
 
 
 async def test_a_parked_record_is_applied_once_when_it_is_mended_and_retried(running: Running) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from services.profile.routes.described import describe_ingest
 from services.profile.schemas.segment import Batch, Message, happened_at, is_order_event, to_event
 from shared.clock import wall, wall_micros
 from shared.errors import Forbidden, Invalid, Refusal, TooLarge, TooMany, Unavailable
@@ -199,3 +200,4 @@ def add_ingest(app: FastAPI) -> None:
     app.router.routes.extend(
         Route(f"/v1/{call}", Ingest(call), methods=["POST"]) for call in ("identify", "track", "page", "batch")
     )
+    describe_ingest(app)

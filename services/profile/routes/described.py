@@ -1,0 +1,75 @@
+"""What the ingest door says of itself in the OpenAPI document; being bare ASGI, nothing is read off its functions."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from services.profile.schemas.segment import Batch, Message
+from shared.http import documents
+
+_REF = "#/components/schemas/{name}"
+_SUMMARIES = {
+    "identify": "Says who a customer is.",
+    "track": "Tells what a customer did: an order's steps by Segment's names, or anything else as a visit.",
+    "page": "Tells that a customer looked at a page.",
+    "batch": "Many calls at once: the good ones are taken, each bad one is reported and parked.",
+}
+_EXAMPLES: dict[str, Any] = {
+    "identify": {"userId": "c-17", "messageId": "m-1", "traits": {"member": True}},
+    "track": {
+        "userId": "c-17",
+        "messageId": "m-2",
+        "event": "Order Completed",
+        "timestamp": "2026-11-22T10:15:00Z",
+        "properties": {"order_id": "o-1001", "shop_id": "berlin", "total": 49.90, "currency": "EUR"},
+    },
+    "page": {"anonymousId": "a-5", "messageId": "m-3", "name": "Home"},
+}
+_EXAMPLES["batch"] = {"batch": [{"type": "track", **_EXAMPLES["track"]}, {"type": "page", **_EXAMPLES["page"]}]}
+_REFUSALS = (401, 403, 413, 422, 429, 503)
+_DESCRIPTION = """As Segment's SDKs send it; `messageId` makes it once. Answered when the broker has acknowledged.
+The key may also come as the user of Basic, or as `writeKey` in the body."""
+
+
+def describe_ingest(app: FastAPI) -> None:
+    (_, batch), schemas = msgspec.json.schema_components([Message, Batch], ref_template=_REF)
+    for call, summary in _SUMMARIES.items():
+        shape = batch if call == "batch" else {"$ref": _REF.format(name="Message")}
+        documents.describe(app, f"/v1/{call}", _operation(call, summary, shape), schemas)
+
+
+def _operation(call: str, summary: str, shape: dict[str, Any]) -> dict[str, Any]:
+    taken = {"type": "object", "properties": _ANSWERS["batch" if call == "batch" else "one"]}
+    return {
+        "tags": ["ingest"],
+        "summary": summary,
+        "description": _DESCRIPTION,
+        "operationId": f"profile-{call}",
+        "x-scope": "events:write",
+        "x-shop-keys": True,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": shape, "example": _EXAMPLES[call]}},
+        },
+        "responses": {
+            "200": {"description": "Taken.", "content": {"application/json": {"schema": taken}}},
+            **documents.refusals(_REFUSALS),
+        },
+    }
+
+
+_ANSWERS: dict[str, dict[str, Any]] = {
+    "one": {"success": {"type": "boolean"}},
+    "batch": {
+        "success": {"type": "boolean"},
+        "taken": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
+            },
+        },
+    },
+}
