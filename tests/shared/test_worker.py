@@ -16,7 +16,7 @@ from services.profile.timers import on_tick
 from shared import topics
 from shared.buffers import PositionLost
 from shared.clock import BEGINNING
-from shared.consuming import Consumers
+from shared.consuming import Consumers, Handler
 from shared.database import Database, Session, execute
 from shared.events import Tick
 from shared.events.codec import encode
@@ -57,6 +57,13 @@ class Running:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def paid_orders_go_to(self, handler: Handler) -> None:
+        """Profile with another handler of paid orders."""
+        listening = Consumers(clocked=consumers.clocked, skips_ticks=True)
+        listening.on(StorefrontOrderCompleted)(handler)
+        listening.after_batch(tell_profiles)
+        self.wiring = replace(self.wiring, consumers=listening)
 
     async def until(self, at: datetime) -> None:
         async with asyncio.timeout(60):
@@ -140,10 +147,7 @@ async def test_of_a_batch_of_500_only_the_event_that_always_raises_is_parked(run
             raise RuntimeError("a mistake of ours")
         await on_storefront_order_completed(session, events)
 
-    mistaken = Consumers(clocked=consumers.clocked, skips_ticks=True)
-    mistaken.on(StorefrontOrderCompleted)(handle)
-    mistaken.after_batch(tell_profiles)
-    running.wiring = replace(running.wiring, consumers=mistaken)
+    running.paid_orders_go_to(handle)
     await running.send(*(order(number, source_id="anna") for number in range(500)))
     await running.tick(T0 + timedelta(days=1))
     async with running.working():
@@ -156,7 +160,7 @@ async def test_of_a_batch_of_500_only_the_event_that_always_raises_is_parked(run
     broken = False
     async with running.database.transaction() as session:
         await execute(session, "UPDATE parked SET retry_requested_at = now()")
-    assert await Retrier(running.database, mistaken, {"service": "profile", "ids": IDS}).retry_one()
+    assert await Retrier(running.database, running.wiring.consumers, {"service": "profile", "ids": IDS}).retry_one()
     assert await running.orders() == 500
     assert len(await rows(running.database, "SELECT 1 FROM orders")) == 500
     await running.check_positions()
@@ -173,10 +177,7 @@ async def test_an_accident_that_does_not_come_again_parks_nothing(running: Runni
             raise RuntimeError("an accident")
         await on_storefront_order_completed(session, events)
 
-    unlucky = Consumers(clocked=consumers.clocked, skips_ticks=True)
-    unlucky.on(StorefrontOrderCompleted)(handle)
-    unlucky.after_batch(tell_profiles)
-    running.wiring = replace(running.wiring, consumers=unlucky)
+    running.paid_orders_go_to(handle)
     await running.send(order(1, source_id="anna"))
     await running.tick(T0 + timedelta(days=1))
     async with running.working():
