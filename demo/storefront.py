@@ -1,4 +1,4 @@
-"""A storefront's two doors to Comeback: its Kafka topics, and the HTTP APIs. Used by the replay."""
+"""A storefront's two doors to Comeback: its Kafka topics, and the HTTP APIs. Used by the replay and the simulation."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -47,6 +47,10 @@ class Doors:
 class Refused(Exception):
     """Comeback answered a request of the storefront with an error."""
 
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+
 
 class Http:
     """The HTTP APIs of the five services with one key."""
@@ -69,15 +73,17 @@ class Http:
     @staticmethod
     async def _read(response: aiohttp.ClientResponse) -> Any:
         if not response.ok:
-            raise Refused(f"{response.method} {response.url}: {response.status} {await response.text()}")
+            raise Refused(
+                response.status, f"{response.method} {response.url}: {response.status} {await response.text()}"
+            )
         return await response.json()
 
-    async def pages(self, service: str, path: str) -> list[Any]:
+    async def pages(self, service: str, path: str, **params: Any) -> list[Any]:
         """All pages of a list."""
-        page = await self.get(service, path, limit=200)
+        page = await self.get(service, path, limit=200, **params)
         found: list[Any] = page["data"]
         while page["has_more"]:
-            page = await self.get(service, path, limit=200, cursor=page["next_cursor"])
+            page = await self.get(service, path, limit=200, cursor=page["next_cursor"], **params)
             found += page["data"]
         return found
 
@@ -88,9 +94,11 @@ class Http:
 class Coupons:
     """Listens to coupons-events: which code each (campaign, customer) was given, and how far coupons' clock is."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._consumer = Consumer(bootstrap, "demo-storefront", [topics.COUPONS], self)
+    def __init__(self, bootstrap: str, group: str = "demo-storefront") -> None:
+        self._consumer = Consumer(bootstrap, group, [topics.COUPONS], self)
         self._ticks: dict[Partition, datetime] = {}
+        # As many as the ticks speak of: those that the topic has grown by may hold codes, and are found a little later.
+        self._partitions = 1
         self._moved = asyncio.Condition()
         self.codes: dict[tuple[str, str], str] = {}
 
@@ -118,13 +126,17 @@ class Coupons:
     def _hear(self, partition: Partition, event: Any) -> None:
         if isinstance(event, ClockTicked):
             self._ticks[partition] = max(self._ticks[partition], event.data.at)
+            self._partitions = max(self._partitions, event.data.partitions)
         elif isinstance(event, CouponIssued):
             self.codes[event.data.campaign_id, event.data.customer_id] = event.data.code
 
     async def wait_for(self, at: datetime) -> None:
         """Until coupons has decided `at`: its tick stands behind everything that it told before."""
         async with asyncio.timeout(_PATIENCE), self._moved:
-            await self._moved.wait_for(lambda: bool(self._ticks) and min(self._ticks.values()) >= at)
+            await self._moved.wait_for(lambda: self._has_seen(at))
+
+    def _has_seen(self, at: datetime) -> bool:
+        return len(self._ticks) >= self._partitions and min(self._ticks.values()) >= at
 
 
 class Storefront:

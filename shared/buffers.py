@@ -98,9 +98,12 @@ class Buffers:
 
     def worth_applying(self, clock: datetime) -> bool:
         """Whether there is a good batch, or all that there will be before the clock moves."""
+        return self._complete(clock) or sum(len(part.items) for part in self._parts.values()) >= _LOW
+
+    def _complete(self, clock: datetime) -> bool:
+        """Whether every clocked partition here has a tick that the clock has not reached, waiting or taken."""
         clocked = [part for (topic, _), part in self._parts.items() if topic in self._clocked]
-        complete = all(part.ticks or (part.tick_at or BEGINNING) > clock for part in clocked)
-        return complete or sum(len(part.items) for part in self._parts.values()) >= _LOW
+        return all(part.ticks or (part.tick_at or BEGINNING) > clock for part in clocked)
 
     def clock_may_move(self, clock: datetime, batch: Batch) -> bool:
         """Whether the batch leaves every clocked partition here past the clock; one that is not holds it."""
@@ -110,9 +113,15 @@ class Buffers:
         return all((batch.tick_of(key) or tick_at or BEGINNING) > clock for key, tick_at in clocked)
 
     def matters(self, clock: datetime) -> bool:
-        """Whether something that may be applied changes more than positions, or there is much of it."""
-        free = [part for part in self._parts.values() if part.items and not part.held(clock)]
-        return any(part.matter for part in free) or sum(len(part.items) for part in free) >= _LOW
+        """Whether something that may be applied changes a fact or moves the clock, or there is much of it.
+
+        Ticks alone are worth a transaction when they are all there.
+        """
+        free = {key: part for key, part in self._parts.items() if part.items and not part.held(clock)}
+        if any(part.matter > part.ticks for part in free.values()):
+            return True
+        ticked = any(part.ticks for (topic, _), part in free.items() if topic in self._clocked)
+        return (ticked and self._complete(clock)) or sum(len(part.items) for part in free.values()) >= _LOW
 
     def waiting(self) -> bool:
         """Whether something fetched must wait for the clock."""

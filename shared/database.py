@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import msgspec
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared.errors import Refusal
@@ -17,14 +18,19 @@ ReadSession = AsyncSession
 
 _encoder = msgspec.json.Encoder()
 
-# Serialization failure, deadlock, too many connections, disk full and the server going down: try the whole unit again.
-_TRANSIENT_STATES = ("40001", "40P01", "53", "57P", "08", "25006", "55P03", "XX000")
+_READ_ONLY = "25006"
+# Serialization failure, deadlock, a lock or a statement or an idle session that took too long; no room, no memory, no
+# connections; read-only; a disk that fails; a server that goes down, is not there yet or lets nobody in: try again.
+_TRANSIENT_STATES = (
+    *("40001", "40003", "40P01", "55P03", "57014", "25P03", "25P04", "53", _READ_ONLY),
+    *("57P", "08", "28", "3D000", "58", "XX"),
+)
 
 
 class Database:
-    """A service's own database."""
+    """A service's own database. `statement_seconds`: how long one statement may take; 0 is as long as it needs."""
 
-    def __init__(self, url: str, *, size: int = 10) -> None:
+    def __init__(self, url: str, *, size: int = 10, statement_seconds: float = 0) -> None:
         self.url = url
         self._size = size
         self.engine = create_async_engine(
@@ -32,7 +38,14 @@ class Database:
             pool_size=size,
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"timeout": 10, "server_settings": {"idle_in_transaction_session_timeout": "60000"}},
+            connect_args={
+                "timeout": 10,
+                "server_settings": {
+                    # Whoever stands still in a transaction holds locks and keeps dead rows from being cleared away.
+                    "idle_in_transaction_session_timeout": "60000",
+                    "statement_timeout": str(int(statement_seconds * 1000)),
+                },
+            },
         )
 
     @asynccontextmanager
@@ -43,9 +56,10 @@ class Database:
             try:
                 yield session
                 await session.commit()
-            except BaseException:
+            except BaseException as error:
                 with suppress(Exception):
-                    await session.rollback()
+                    # Read-only answers a server that is no longer the primary; a new connection finds the other.
+                    await (session.invalidate() if sql_state(error) == _READ_ONLY else session.rollback())
                 raise
 
     async def _begin(self, session: Session) -> None:
@@ -127,6 +141,8 @@ def sql_state(error: BaseException) -> str | None:
 def is_transient(error: BaseException) -> bool:
     """Whether the database is to blame, not the data: wait and do the whole unit again."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, NoConnectionFree):
         return True
     if isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError | asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError) and not isinstance(error, ValueError)

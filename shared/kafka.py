@@ -13,7 +13,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableType]
 
-from shared import metrics, topics
+from shared import metrics, topics, tracing
 from shared.events import ClockTicked, Tick
 from shared.events.codec import Undecodable, decode, encode
 from shared.events.envelope import CONTENT_TYPE
@@ -46,7 +46,8 @@ class Producer:
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             acks="all",
-            compression_type="lz4",
+            # At the level that the client fixes, lz4 takes thirteen times as long for two thirds of the bytes.
+            compression_type="snappy",
             linger_ms=self._linger_ms,
             max_batch_size=262_144,
             max_request_size=1_200_000,
@@ -163,15 +164,18 @@ async def send(
 def _batches(client: Any, messages: list[tuple[bytes | None, bytes]]) -> list[Any]:
     # Whole batches: a future, a hash and a look-up for each message would cost more than all the rest.
     batches = [client.create_batch()]
+    headers, traced = _HEADERS, tracing.is_on()
     for key, body in messages:
-        if not _append(batches[-1], key, body):
+        if traced:
+            headers = _HEADERS + tracing.headers(body)
+        if not _append(batches[-1], key, body, headers):
             batches.append(client.create_batch())
-            _append(batches[-1], key, body)
+            _append(batches[-1], key, body, headers)
     return batches
 
 
-def _append(batch: Any, key: bytes | None, body: bytes) -> bool:
-    return batch.append(key=key, value=body, timestamp=None, headers=_HEADERS) is not None
+def _append(batch: Any, key: bytes | None, body: bytes, headers: list[tuple[str, bytes]] = _HEADERS) -> bool:
+    return batch.append(key=key, value=body, timestamp=None, headers=headers) is not None
 
 
 @lru_cache(100_000)

@@ -29,6 +29,15 @@ async def add_parked(session: Session, records: list[Parked]) -> None:
         [record.offset for record in records],
         [record.key for record in records],
         [record.body for record in records],
-        # A reason may quote the data, and the data may be what PostgreSQL refuses.
-        [record.reason.replace("\x00", "\\0")[:2000] for record in records],
+        [_storable(record.reason) for record in records],
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a record is parked, as it can be stored and logged."""
+    return _storable(f"{type(error).__name__}: {error}")
+
+
+def _storable(reason: str) -> str:
+    """A reason may quote the data, and the data may be what PostgreSQL refuses."""
+    return reason.replace("\x00", "\\0").encode(errors="backslashreplace").decode()[:2000]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from shared import failpoints, metrics
+from shared import failpoints, metrics, tracing
 from shared.forgetting import forget_forever
 from shared.kafka import Producer
 from shared.outbox import Relay
@@ -58,12 +58,13 @@ def _freeze() -> None:
     # Decoding makes many objects and no cycles: with the collector on its defaults most time would go into looking.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)
 
 
 def run_worker(wiring: Wiring, settings: ServiceSettings, *, topic: str | None, extra: Extra | None = None) -> None:
     """Blocks. `topic` is the service's own topic, which its relay writes; exit code 1 says that something broke."""
     failpoints.arm(settings.failpoint)
+    tracing.start(wiring.service, settings.otlp_endpoint)
     try:
         uvloop.run(_until_stopped(wiring, settings, topic, extra))
     except asyncio.CancelledError:
@@ -71,3 +72,5 @@ def run_worker(wiring: Wiring, settings: ServiceSettings, *, topic: str | None, 
     except Exception as error:
         log.error("process.failed", reason=repr(error), exc_info=True)
         sys.exit(1)
+    finally:
+        tracing.stop()

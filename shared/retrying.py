@@ -8,6 +8,7 @@ from shared.consuming import Consumers
 from shared.database import Database, Session, execute, fetch_one, is_transient, savepoint
 from shared.events import ClockTicked
 from shared.events.codec import Undecodable, decode
+from shared.parked import reason_of
 from shared.telemetry import log
 
 _EVERY = 1.0
@@ -61,7 +62,7 @@ class Retrier:
             if is_transient(error):
                 raise
             session.info.pop("outbox", None)
-            return f"{type(error).__name__}: {error}"
+            return reason_of(error)
         return None
 
 
@@ -80,5 +81,5 @@ async def _failed(session: Session, place: tuple[str, int, int], reason: str) ->
         """UPDATE parked SET attempts = attempts + 1, reason = $4, retry_requested_at = NULL
            WHERE topic = $1 AND partition = $2 AND record_offset = $3""",
         *place,
-        reason.replace("\x00", "\\0")[:2000],
+        reason,
     )

@@ -18,7 +18,9 @@ class ServiceSettings(BaseSettings):
     )
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    statement_seconds: float = Field(20, gt=0, description="how long one statement of an HTTP request may take")
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, description="where a worker answers with its /metrics; 0: nowhere")
+    otlp_endpoint: str = Field("", description="http://host:port that takes traces by OTLP/HTTP; empty: no tracing")
     failpoint: str = Field("", description="name:probability of a place to be killed at; for tests only")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,7 +1,7 @@
 """The tables of the runtime itself, the same in each service's database. Created by each service's first migration."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, func
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -34,8 +34,8 @@ def add_runtime_tables(metadata: MetaData) -> None:
         "outbox",
         metadata,
         Column("outbox_id", BigInteger, primary_key=True, autoincrement=True),
-        Column("keys", ARRAY(Text), nullable=False),
-        Column("bodies", ARRAY(LargeBinary), nullable=False),
+        Column("events", Integer, nullable=False),
+        Column("messages", LargeBinary, nullable=False),
         instant("tick_at", nullable=True),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared import failpoints, inbox, metrics, outbox, watching
+from shared import failpoints, inbox, metrics, outbox, tracing, watching
 from shared.buffers import Batch, Buffers, Item, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
 from shared.database import Database, Session, is_about_data, is_transient, savepoint
 from shared.inbox import Overtaken, Partition
 from shared.kafka import Consumer, KafkaError, Record
-from shared.parked import add_parked
+from shared.parked import add_parked, reason_of
 from shared.telemetry import log
 from shared.timekeeper import Decide, Timekeeper, get_clock
 
@@ -145,14 +145,15 @@ class Worker:
 
     async def _apply(self, batch: Batch, may_move: bool) -> None:
         started = time.perf_counter()
-        try:
-            parked = await self._commit(batch, may_move)
-        except Exception as error:
-            if is_transient(error) or isinstance(error, Overtaken):
-                raise
-            # One of them is poison: the same batch again, this time to find out which.
-            parked = await self._commit(batch, False, careful=True)
-        watching.report(batch, parked, time.perf_counter() - started)
+        with tracing.batch(batch):
+            try:
+                parked = await self._commit(batch, may_move)
+            except Exception as error:
+                if is_transient(error) or isinstance(error, Overtaken):
+                    raise
+                # One of them is poison: the same batch again, this time to find out which.
+                parked = await self._commit(batch, False, careful=True)
+            watching.report(batch, parked, time.perf_counter() - started)
 
     async def _commit(self, batch: Batch, may_move: bool, *, careful: bool = False) -> list[tuple[Item, str]]:
         """Effects, outgoing events, parked records and positions, together or not at all; and the clock, if it may."""
@@ -190,7 +191,7 @@ class Worker:
                     break
                 # What a rule or the database says of the data is final; anything else may have been an accident.
                 if is_about_data(error) or not left:
-                    return [(items[0], f"{type(error).__name__}: {error}")]
+                    return [(items[0], reason_of(error))]
         half = len(items) // 2
         return [*await self._bisect(session, items[:half]), *await self._bisect(session, items[half:])]
 

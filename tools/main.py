@@ -9,6 +9,8 @@ from deploy.local.errors import StackError
 from tools import bench, contracts, events, keys, stack, topics
 from tools.demo import demo
 from tools.output import complain
+from tools.retelling import retell
+from tools.simulate import simulate
 from tools.tracing import trace
 from tools.verify import verify
 
@@ -26,6 +28,8 @@ app.command()(contracts.contracts)
 app.add_typer(topics.app, name="topics")
 app.add_typer(bench.app, name="bench")
 app.command("demo")(demo)
+app.command()(simulate)
+app.command()(retell)
 app.command()(trace)
 app.command()(verify)
 

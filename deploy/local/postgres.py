@@ -51,9 +51,14 @@ def stopping() -> Command:
     return Command("postgres", [], stop_signal=FAST, stop_limit=30)
 
 
+def program(name: str) -> Path:
+    """One of PostgreSQL's own programs: `postgres`, `pg_dump`."""
+    return _package() / "pginstall" / "bin" / name
+
+
 def _command(home: Home, port: int, user: str | None) -> Command:
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    argv = [str(_package() / "pginstall" / "bin" / "postgres"), "-D", str(_data(home)), "-p", str(port), *settings]
+    argv = [str(program("postgres")), "-D", str(_data(home)), "-p", str(port), *settings]
     return Command("postgres", argv, user=user, stop_signal=FAST)
 
 
@@ -64,7 +69,7 @@ def _initialise(home: Home, state: State, user: str | None) -> None:
         password.write_text(state.passwords["postgres"])
         for path in (draft, password):
             unprivileged.give(user, path)
-        argv = [str(_package() / "pginstall" / "bin" / "initdb"), "-D", str(draft / "data"), "-U", "postgres"]
+        argv = [str(program("initdb")), "-D", str(draft / "data"), "-U", "postgres"]
         argv += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--no-sync"]
         argv += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         if subprocess.run(argv, stdout=log, stderr=log, check=False, **unprivileged.as_user(user)).returncode != 0:

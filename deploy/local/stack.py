@@ -15,7 +15,7 @@ from deploy.local import kafka, postgres, services, starting
 from deploy.local.addresses import Addresses, Given
 from deploy.local.errors import StackError
 from deploy.local.names import PROCESSES, SERVERS, SERVICES
-from deploy.local.processes import Processes
+from deploy.local.processes import Command, Processes
 from deploy.local.starting import Starter
 from deploy.local.state import Home, State
 
@@ -75,8 +75,13 @@ class Stack:
         elif name == "postgres":
             starter.start_postgres()
         elif self.processes.find(name) is None:
-            commands = services.commands(starter.state, starter.addresses)
-            self.processes.start(next(command for command in commands if command.name == name))
+            self.processes.start(self.command(name))
+
+    def command(self, name: str) -> Command:
+        """How a service's process is started: for tests that start one otherwise, or another one beside it."""
+        state = self._known_state()
+        found = services.commands(state, self._addresses(state))
+        return next(command for command in found if command.name == name)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         self.processes.kill(name, number)

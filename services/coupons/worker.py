@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from services.coupons import actions
 from services.coupons.consumers import consumers
 from services.coupons.domain import Limits
 from services.coupons.settings import Settings
@@ -12,6 +13,13 @@ from shared.ids import Ids
 from shared.process import run_worker
 from shared.telemetry import configure
 from shared.worker import Wiring
+
+# What `comeback retell` goes through, by the table that it is in.
+retellings = {
+    "coupons": actions.retell_coupons,
+    "known_decisions": actions.retell_answers,
+    "redemptions": actions.retell_redemptions,
+}
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Profile's background process: consumers, relay, and the ticker when the clock is the wall's."""
 
+from services.profile import actions
 from services.profile.consumers import consumers
 from services.profile.settings import Settings
 from services.profile.timers import on_tick
@@ -11,6 +12,12 @@ from shared.process import run_worker
 from shared.telemetry import configure
 from shared.ticker import Ticker
 from shared.worker import Wiring
+
+# What `comeback retell` goes through, by the table that it is in.
+retellings = {
+    "customers": actions.retell_customers,
+    "visits": actions.retell_visits,
+}
 
 
 def main() -> None:

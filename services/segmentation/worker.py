@@ -1,5 +1,6 @@
 """Segmentation's background process: consumers, decisions at ticks, and the relay."""
 
+from services.segmentation import actions
 from services.segmentation.consumers import consumers
 from services.segmentation.settings import Settings
 from services.segmentation.timers import on_tick
@@ -9,6 +10,12 @@ from shared.ids import Ids
 from shared.process import run_worker
 from shared.telemetry import configure
 from shared.worker import Wiring
+
+# What `comeback retell` goes through, by the table that it is in.
+retellings = {
+    "lifecycle_states": actions.retell_stages,
+    "memberships": actions.retell_memberships,
+}
 
 
 def main() -> None:

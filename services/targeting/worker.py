@@ -1,5 +1,6 @@
 """Targeting's background process: consumers, decisions at ticks, relay."""
 
+from services.targeting import actions
 from services.targeting.consumers import consumers
 from services.targeting.settings import Settings
 from services.targeting.timers import on_tick
@@ -9,6 +10,12 @@ from shared.ids import Ids
 from shared.process import run_worker
 from shared.telemetry import configure
 from shared.worker import Wiring
+
+# What `comeback retell` goes through, by the table that it is in.
+retellings = {
+    "campaigns": actions.retell_campaigns,
+    "decisions": actions.retell_decisions,
+}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Version = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
     """A message: `id` identifies it for ever, `time` says when it happened, `type` what."""
 
     id: Text
@@ -30,7 +30,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The payload of an event; only optional fields may be added within a version."""
 
 

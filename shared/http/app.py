@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from shared import metrics, migrations
+from shared import metrics, migrations, tracing
 from shared.database import Database, fetch_value
 from shared.http import documents, problems
 from shared.http.door import Door, SessionOf, access, router
@@ -53,7 +53,7 @@ def create_app(
 ) -> FastAPI:
     """The app of a service; `info` is what its actions find in `session.info`."""
     ids = Ids(settings.secret)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, statement_seconds=settings.statement_seconds)
     producer = Producer(settings.kafka_bootstrap, linger_ms=5)
 
     @asynccontextmanager
@@ -63,6 +63,7 @@ def create_app(
         starting.cancel()
         await producer.stop()
         await database.close()
+        tracing.stop()
 
     app = FastAPI(
         title=f"Comeback {service}",
@@ -144,6 +145,7 @@ async def _migrated(service: str, database: Database) -> bool:
 def serve(service: str, settings: ServiceSettings, app: Any) -> None:
     """Blocks until a signal."""
     configure(service, "http", settings.log_level)
+    tracing.start(service, settings.otlp_endpoint)
     uvicorn.run(
         app,
         host=settings.http_host,

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import metrics
+from shared import metrics, tracing
 from shared.errors import TooLarge
 from shared.http.problems import of_refusal
 from shared.ids import draw
@@ -40,11 +40,12 @@ class Requests:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        try:
-            await self._app(scope, _limited(scope, receive, limit), send_on)
-        except TooLarge as error:
-            await of_refusal(Request(scope), error)(scope, receive, send_on)
-        _report(scope, request_id, answered.get("status"), time.perf_counter() - started)
+        with tracing.request(scope):
+            try:
+                await self._app(scope, _limited(scope, receive, limit), send_on)
+            except TooLarge as error:
+                await of_refusal(Request(scope), error)(scope, receive, send_on)
+            _report(scope, request_id, answered.get("status"), time.perf_counter() - started)
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
@@ -67,7 +68,9 @@ def _report(scope: Scope, request_id: str, status: int | None, seconds: float) -
     if not scope["path"].startswith(_PLUMBING):
         # A method of the caller's own making would be a series for ever.
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        metrics.REQUESTS.labels(_template(scope), method, f"{status // 100}xx" if status else "none").observe(seconds)
+        route = _template(scope)
+        metrics.REQUESTS.labels(route, method, f"{status // 100}xx" if status else "none").observe(seconds)
+        tracing.answered(method, route, status, request_id)
         log.info(
             "request",
             method=scope["method"],

@@ -35,6 +35,8 @@ PLANTED = [
     ("services/profile/domain.py", "import shared.outbox", {"domain"}),  # not even through others
     ("services/profile/consumers.py", "from aiokafka import TopicPartition", {"aiokafka"}),
     ("demo/storefront.py", "import aiokafka", {"aiokafka"}),
+    ("services/profile/routes/ingest.py", "from opentelemetry import trace", {"opentelemetry"}),
+    ("shared/outbox.py", "import shared.spans", {"opentelemetry"}),
     ("services/profile/actions/ordering.py", "from sqlalchemy import text", {"sqlalchemy"}),
     ("shared/outbox.py", "from sqlalchemy import text", {"sqlalchemy"}),
     ("demo/replay.py", "import services.profile.domain", {"demo"}),

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,7 +48,7 @@ class Shop:
         days: list[list[Told]] = [[] for _ in range(self.days)]
         for number in range(self.customers):
             eager = dice.uniform(0.03, 0.5)
-            until = self.days // 3 if number % 3 == 0 else self.days
+            until = self.buys_until(number)
             days[0].append(self._identified(number))
             for day in range(until):
                 if dice.random() < eager:
@@ -55,6 +56,14 @@ class Shop:
         for day in days:
             dice.shuffle(day)
         return days
+
+    def buys_until(self, number: int) -> int:
+        """The day after which a customer is not seen any more."""
+        return self.days // 3 if number % 3 == 0 else self.days
+
+    def is_till_open(self, day: int) -> bool:  # noqa: ARG002  other shops close
+        """Whether coupons are used on this day."""
+        return True
 
     def _happen(self, dice: random.Random, days: list[list[Told]], number: int, day: int) -> None:
         at = START + day * DAY + timedelta(seconds=dice.randrange(1, 86_000))
@@ -142,36 +151,52 @@ def recall_campaign(template: str) -> dict[str, Any]:
 class World:
     """Plays a shop's history on a running system: a recall campaign, a list campaign, redemptions of what they give."""
 
-    def __init__(self, doors: Doors, shop: Shop) -> None:
+    def __init__(
+        self, doors: Doors, shop: Shop, storefront: Storefront | None = None, http: Http | None = None
+    ) -> None:
         self._shop = shop
-        self._storefront = Storefront(doors.bootstrap)
+        self._history = shop.history()
+        self._storefront = storefront or Storefront(doors.bootstrap)
         self._coupons = Coupons(doors.bootstrap)
-        self._http = Http(doors)
+        self._http = http or Http(doors)
         self._redeemed: set[str] = set()
 
     async def play(self) -> None:
+        async with self.open():
+            await self.begin()
+            for day in range(self._shop.days):
+                await self.pass_day(day)
+            await self._wait_for_metrics(START + self._shop.days * DAY)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Its connections, for as long as the block lasts."""
         await self._storefront.start()
         listening = asyncio.create_task(self._coupons.listen())
         try:
-            await self._days()
+            yield
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await self._storefront.stop()
             await self._http.close()
 
-    async def _days(self) -> None:
+    async def begin(self) -> None:
         await self._pass_to(START)
         await self._campaigns()
-        for number, events in enumerate(self._shop.history()):
-            await self._tell(events)
-            await self._redeem_all()
-            await self._pass_to(START + (number + 1) * DAY)
-        await self._wait_for_metrics(START + self._shop.days * DAY)
 
-    async def _tell(self, events: list[Told]) -> None:
+    async def pass_day(self, day: int) -> None:
+        """All that happens on it; returns when coupons has decided its end."""
+        await self.tell_day(day)
+        if self._shop.is_till_open(day):
+            await self._redeem_all()
+        await self._pass_to(START + (day + 1) * DAY)
+
+    async def tell_day(self, day: int) -> None:
+        """What happens on a day, but not that it ends."""
         for topic in topics.STOREFRONT:
-            await self._storefront.tell(topic, [(key, event) for to, key, event in events if to == topic])
+            events = [(key, event) for to, key, event in self._history[day] if to == topic]
+            await self._storefront.tell(topic, events)
 
     async def _pass_to(self, at: datetime) -> None:
         await self._storefront.tick(at)

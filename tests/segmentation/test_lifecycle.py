@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from datetime import datetime
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from demo.history import LAST_TICK_US, History, load_history
 from services.segmentation.domain import DEFAULT_MODEL, NOWHERE, Advance, Entry, Stage, Standing, advance, tellings
 from services.segmentation.domain import micros as us
+from tests.segmentation.definition import DAY, naive, stage_at
 
-DAY = 86_400_000_000
 END = 10_000 * DAY
 
 
@@ -98,44 +97,7 @@ ORDERS = st.lists(HALVES, max_size=25).map(sorted)
 VISIT = st.none() | HALVES
 
 
-def stage_at(orders: list[int], visit: int | None, at: int) -> Stage | None:
-    """Section 15, word for word, without any cleverness."""
-    past = [order for order in orders if order <= at]
-    recent = sum(at < order + 30 * DAY for order in past)
-    before = sum(order + 30 * DAY <= at < order + 60 * DAY for order in past)
-    if not past:
-        return Stage.POTENTIAL if visit is not None and visit <= at else None
-    cycle = past[0]
-    for one, other in pairwise(past):
-        cycle = other if other - one > 90 * DAY else cycle
-    conditions = [
-        (Stage.MATURE, recent > 5),
-        (Stage.NEW, cycle <= at < cycle + 30 * DAY),
-        (Stage.DECLINING, at < past[-1] + 30 * DAY and recent < before),
-        (Stage.RISING, at < past[-1] + 30 * DAY),
-        (Stage.CHURNED, at >= past[-1] + 90 * DAY),
-        (Stage.SILENT, at >= past[-1] + 30 * DAY),
-    ]
-    return next(stage for stage, holds in conditions if holds)
-
-
-def naive(orders: list[int], visit: int | None, until: int) -> list[tuple[int, Stage, Stage | None]]:
-    """Every instant at which a stage could change is looked at."""
-    shifts = (0, 30, 60, 90)
-    candidates = {order + shift * DAY for order in orders for shift in shifts} | (
-        {visit} if visit is not None else set()
-    )
-    changes: list[tuple[int, Stage, Stage | None]] = []
-    current = None
-    for at in sorted(each for each in candidates if each <= until):
-        found = stage_at(orders, visit, at)
-        if found is not None and found != current:
-            changes.append((at, found, current))
-            current = found
-    return changes
-
-
-def plain(entries: list[Entry]) -> list[tuple[int, Stage, Stage | None]]:
+def plain(entries: list[Entry]) -> list[tuple[int, str, str | None]]:
     return [(entry.since, entry.stage, entry.from_stage) for entry in entries]
 
 

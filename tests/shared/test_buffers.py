@@ -135,6 +135,24 @@ def test_a_batch_without_a_tick_moves_no_clock() -> None:
     assert not buffers.clock_may_move(BEGINNING, buffers.take(BEGINNING))
 
 
+def test_ticks_alone_are_worth_a_transaction_when_the_clock_can_move() -> None:
+    buffers = reading([tick(T1)], [])
+    assert not buffers.matters(BEGINNING), "the other partition's tick would cost a second one"
+    buffers.arrive(("orders", 1), [Record(1, 0, visit(1))])
+    assert buffers.matters(BEGINNING), "a fact is applied at once"
+    buffers.applied(buffers.take(BEGINNING))
+    assert not buffers.matters(BEGINNING)
+    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    assert buffers.matters(BEGINNING), "one partition's tick was taken with the fact, the other one is here"
+
+
+def test_ticks_of_a_topic_that_does_not_carry_the_clock_are_worth_nothing() -> None:
+    buffers = Buffers(["orders"], skips_ticks=False)
+    buffers.reset({("orders", 0): (0, None), ("answers", 0): (0, None)})
+    buffers.arrive(("answers", 0), [Record(0, 0, tick(T1), topic="answers")])
+    assert not buffers.matters(BEGINNING)
+
+
 def test_nothing_more_is_waited_for_when_every_partition_has_its_tick_or_has_had_it() -> None:
     buffers = reading([visit(1), tick(T1)], [visit(2)])
     assert not buffers.worth_applying(BEGINNING), "the second partition's tick is still to come"

@@ -160,8 +160,8 @@ async def test_what_waits_in_the_outbox_and_among_the_parked_is_seen(fresh_datab
     async with database.transaction() as session:
         await execute(
             session,
-            """INSERT INTO outbox (keys, bodies, created_at)
-               VALUES ('{}', '{}', now()), ('{}', '{}', now() - interval '1 hour')""",
+            """INSERT INTO outbox (events, messages, created_at)
+               VALUES (0, '', now()), (0, '', now() - interval '1 hour')""",
         )
         await add_parked(session, [Parked("t", 0, 1, None, b"", "no")])
     await watch.look()

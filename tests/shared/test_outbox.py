@@ -113,7 +113,7 @@ async def test_a_row_committed_late_under_an_earlier_id_is_not_skipped(fresh_dat
     slow = await connect(database.url)
     transaction = slow.transaction()
     await transaction.start()
-    await slow.execute("INSERT INTO outbox (keys, bodies) VALUES ('{slow}', '{x}')")
+    await slow.execute("INSERT INTO outbox (events, messages) VALUES (1, $1)", outbox.pack([("slow", b"x")]))
     await commit(database, 2)
     await relay_until_empty(database, broker)
     await transaction.commit()

@@ -49,9 +49,9 @@ async def tick(database: Database, service: str, decide: Decide, at: datetime, *
 async def told(database: Database) -> list[Event]:
     """All events in the outbox, in the order in which they were emitted; takes them out."""
     async with database.transaction() as session:
-        rows = await fetch(session, "SELECT bodies FROM outbox ORDER BY outbox_id")
+        rows = await fetch(session, "SELECT messages FROM outbox ORDER BY outbox_id")
         await execute(session, "DELETE FROM outbox")
-    return [decode(body) for row in rows for body in row["bodies"]]
+    return [decode(body) for row in rows for _, body in outbox.unpack(row["messages"])]
 
 
 async def rows(database: Database, sql: str, *args: Any) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from shared.events import Event
 from tests.conftest import FreshDatabase
 from tests.flows.tables import snapshot
 from tests.support import doing
+from tools.retelling import tell_anew
 
 _HEARS = {
     "profile": ("storefront",),
@@ -25,6 +26,9 @@ _HEARS = {
     "coupons": ("targeting", "profile"),
     "metrics": ("profile", "segmentation", "targeting", "coupons"),
 }
+
+
+_FED_BACK = {"targeting": ("coupons",)}
 
 
 class Pipeline:
@@ -49,15 +53,16 @@ class Pipeline:
         for service in SERVICES:
             if service in without or any(source in without for source in _HEARS[service]):
                 return
-            await self._hear(service, [event for source in _HEARS[service] for event in self._told.get(source, [])])
+            await self.hear(service, [event for source in _HEARS[service] for event in self._told.get(source, [])])
             if service == "targeting":
-                await self._hear(service, self._feedback)
+                await self.hear(service, self._feedback)
             await doing.tick(self._databases[service], service, self._timer(service), at, **_info(service))
             self._told[service] = await doing.told(self._databases[service])
             self._told["storefront"] = [] if service == "profile" else self._told["storefront"]
         self._feedback = self._told["coupons"]
 
-    async def _hear(self, service: str, events: list[Event]) -> None:
+    async def hear(self, service: str, events: list[Event]) -> None:
+        """The service's consumers take these, between two ticks."""
         consumers = importlib.import_module(f"services.{service}.consumers").consumers
         for batch in self._batches(events):
             await doing.apply(self._databases[service], service, consumers, batch, **_info(service))
@@ -69,6 +74,15 @@ class Pipeline:
         self._disorder.shuffle(repeated)
         cuts = sorted({0, len(repeated), *(self._disorder.randrange(len(repeated)) for _ in range(2))})
         return [repeated[start:stop] for start, stop in pairwise(cuts)]
+
+    async def retell(self, service: str) -> list[Event]:
+        """What `comeback retell` does, heard by all who listen; what was told."""
+        await tell_anew(self._databases[service].url, service, doing.SECRET)
+        events = await doing.told(self._databases[service])
+        for hearer in SERVICES:
+            if service in (*_HEARS[hearer], *_FED_BACK.get(hearer, ())):
+                await self.hear(hearer, events)
+        return events
 
     @staticmethod
     def _timer(service: str) -> Any:
@@ -88,6 +102,9 @@ class Pipeline:
         """Every business table."""
         urls = {f"COMEBACK_{service.upper()}_DATABASE_URL": self._databases[service].url for service in SERVICES}
         return await snapshot(urls)
+
+    def url_of(self, service: str) -> str:
+        return self._databases[service].url
 
     async def ask(self, service: str, sql: str) -> list[Any]:
         connection = await connect(self._databases[service].url)

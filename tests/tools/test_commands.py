@@ -81,3 +81,11 @@ async def _park(url: str) -> None:
            VALUES ('storefront-orders', 3, 17, 'x', 'a reason')"""
     )
     await connection.close()
+
+
+@pytest.mark.parametrize("service", ["profile", "segmentation", "targeting", "coupons"])
+def test_a_service_that_knows_nothing_tells_nothing_anew_and_says_that_nobody_relays(home: Path, service: str) -> None:
+    code, said = comeback(home, "retell", service)
+    assert code == 0
+    assert f"{service} has told anew: 0 " in " ".join(said.split())
+    assert f"No relay is running: what is told waits in the outbox until {service}'s worker runs." in said

@@ -224,7 +224,7 @@ BREAKS = [
     (
         "targeting",
         "outbox",
-        "INSERT INTO outbox (keys, bodies, created_at) VALUES ('{c1}', '{x}', now() - interval '2 min')",
+        "INSERT INTO outbox (events, messages, created_at) VALUES (1, 'x', now() - interval '2 min')",
         {"I8"},
         '"events":1',
     ),
@@ -290,7 +290,7 @@ async def test_a_transaction_that_nobody_ends_is_named(system: System) -> None:
 
 async def test_what_is_on_its_way_is_skipped_unless_nothing_may_be(system: System) -> None:
     """I1"""
-    told = "INSERT INTO outbox (keys, bodies) VALUES ('{c1}', '{x}')"
+    told = "INSERT INTO outbox (events, messages) VALUES (1, 'x')"
     async with broken(system, "profile", "outbox", told):
         code, report = await asyncio.to_thread(system.verify, "--wait", "0.3")
         assert (code, report["moving"]) == (0, ["profile has 1 rows in its outbox"])

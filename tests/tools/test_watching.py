@@ -286,7 +286,7 @@ async def _put_into_outbox(stack: Stack) -> None:
     # Metrics tells nothing, so nobody takes it out again.
     connection = await connect(stack.environment()["COMEBACK_METRICS_DATABASE_URL"])
     await connection.execute(
-        "INSERT INTO outbox (keys, bodies, created_at) VALUES ('{}', '{}', now() - interval '90 seconds')"
+        "INSERT INTO outbox (events, messages, created_at) VALUES (0, '', now() - interval '90 seconds')"
     )
     await connection.close()
 

@@ -95,7 +95,7 @@ def checks() -> list[Check]:
             "I8",
             "no row of an outbox is older than --max-age",
             SERVICES,
-            """SELECT outbox_id, created_at, cardinality(keys) AS events,
+            """SELECT outbox_id, created_at, events,
                       extract(epoch FROM now() - created_at)::float8 AS seconds FROM outbox""",
             "seconds > current_setting('comeback.max_age')::float8",
         ),

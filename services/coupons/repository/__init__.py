@@ -18,6 +18,7 @@ from services.coupons.repository.redemptions import (
     list_redemptions_of_orders,
     roll_back,
 )
+from services.coupons.repository.retelling import list_all_redemptions, list_issued, list_not_issued
 from services.coupons.repository.templates import (
     add_issued,
     add_template,
@@ -45,7 +46,10 @@ __all__ = [
     "get_customers",
     "get_redemption",
     "get_template",
+    "list_all_redemptions",
     "list_coupons",
+    "list_issued",
+    "list_not_issued",
     "list_redemptions",
     "list_redemptions_of_orders",
     "list_templates",

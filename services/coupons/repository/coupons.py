@@ -32,7 +32,7 @@ class Locked:
     was_used_up: bool
 
 
-def _coupon(row: Any) -> Coupon:
+def coupon_of(row: Any) -> Coupon:
     return Coupon(**{name: row[name] for name in _SAME}, definition=definition_of(row["definition"]))
 
 
@@ -66,7 +66,7 @@ async def get_coupon(session: ReadSession, code: str, now: datetime) -> tuple[Co
     row = await fetch_one(session, f"{_SHOWN} WHERE code = $2", now, code)
     if row is None:
         raise CouponNotFound(f"there is no coupon with the code {code}", pointer="/code")
-    return _coupon(row), Status(row["status"])
+    return coupon_of(row), Status(row["status"])
 
 
 async def list_coupons(
@@ -91,7 +91,7 @@ async def list_coupons(
         coupon_id,
         limit,
     )
-    return [(_coupon(row), Status(row["status"])) for row in rows]
+    return [(coupon_of(row), Status(row["status"])) for row in rows]
 
 
 async def lock_coupon(session: Session, code: str) -> Locked:
@@ -109,7 +109,7 @@ async def lock_coupon(session: Session, code: str) -> Locked:
     )
     if row is None:
         raise CouponNotFound(f"there is no coupon with the code {code}", pointer="/code")
-    return Locked(_coupon(row), row["was_used_up"])
+    return Locked(coupon_of(row), row["was_used_up"])
 
 
 async def lock_coupons(session: Session, codes: list[str]) -> dict[str, Coupon]:
@@ -122,7 +122,7 @@ async def lock_coupons(session: Session, codes: list[str]) -> dict[str, Coupon]:
            WHERE c.code = ANY($1) ORDER BY c.coupon_id FOR UPDATE OF c""",
         codes,
     )
-    return {row["code"]: _coupon(row) for row in rows}
+    return {row["code"]: coupon_of(row) for row in rows}
 
 
 async def expire_coupons(session: Session, at: datetime, limit: int) -> list[Any]:

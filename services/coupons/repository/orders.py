@@ -29,7 +29,7 @@ async def find_known_orders(session: ReadSession, order_keys: Sequence[str]) -> 
 
 
 async def upsert_orders(session: Session, orders: Sequence[PaidOrder]) -> None:
-    """The highest version of each is known, and marked if it counts and names a code."""
+    """The highest version of each is known, and marked if it says something new, counts and names a code."""
     rows = sorted(orders, key=lambda order: order.order_key)
     await execute(
         session,
@@ -42,7 +42,11 @@ async def upsert_orders(session: Session, orders: Sequence[PaidOrder]) -> None:
                 AS n(order_key, version, customer_id, shop_id, order_id, amount, currency, paid_at, codes, counted)
            ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
                   amount = excluded.amount, currency = excluded.currency, paid_at = excluded.paid_at,
-                  codes = excluded.codes, counted = excluded.counted, marked = excluded.marked
+                  codes = excluded.codes, counted = excluded.counted,
+                  marked = CASE WHEN (k.customer_id, k.amount, k.currency, k.paid_at, k.codes, k.counted)
+                                IS NOT DISTINCT FROM (excluded.customer_id, excluded.amount, excluded.currency,
+                                                      excluded.paid_at, excluded.codes, excluded.counted)
+                           THEN k.marked ELSE excluded.marked END
            WHERE excluded.version > k.version""",
         [order.order_key for order in rows],
         [order.version for order in rows],

@@ -9,7 +9,7 @@ from services.coupons.domain import Redemption
 from services.coupons.errors import RedemptionNotFound
 from shared.database import ReadSession, Session, execute, fetch, fetch_one
 
-_ROWS = """
+ROWS = """
 SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM redemptions AS r JOIN coupons AS c USING (coupon_id)
 """
 
@@ -17,7 +17,7 @@ SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM redemptions AS 
 _FIELDS = tuple(field.name for field in fields(Redemption))
 
 
-def _redemption(row: Any) -> Redemption:
+def redemption_of_row(row: Any) -> Redemption:
     return Redemption(**{name: row[name] for name in _FIELDS})
 
 
@@ -66,27 +66,27 @@ async def list_redemptions_of_orders(session: ReadSession, uses: Sequence[tuple[
     """All that ever happened between these (coupon, shop, order)s, rolled back or not; the first attempts first."""
     rows = await fetch(
         session,
-        f"""{_ROWS} JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(coupon_id, shop_id, order_id)
+        f"""{ROWS} JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(coupon_id, shop_id, order_id)
                      USING (coupon_id, shop_id, order_id)
             ORDER BY r.attempt, r.redemption_id""",
         [coupon_id for coupon_id, _, _ in uses],
         [shop_id for _, shop_id, _ in uses],
         [order_id for _, _, order_id in uses],
     )
-    return [_redemption(row) for row in rows]
+    return [redemption_of_row(row) for row in rows]
 
 
 async def get_redemption(session: ReadSession, redemption_id: str, shop_id: str | None) -> Redemption:
     """Raises RedemptionNotFound; to a `shop_id` those of other shops do not exist."""
     row = await fetch_one(
         session,
-        f"{_ROWS} WHERE r.redemption_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)",
+        f"{ROWS} WHERE r.redemption_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)",
         redemption_id,
         shop_id,
     )
     if row is None:
         raise RedemptionNotFound(f"there is no redemption {redemption_id}")
-    return _redemption(row)
+    return redemption_of_row(row)
 
 
 async def list_redemptions(
@@ -96,7 +96,7 @@ async def list_redemptions(
     redeemed_at, redemption_id = after or (None, None)
     rows = await fetch(
         session,
-        f"""{_ROWS} WHERE r.coupon_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)
+        f"""{ROWS} WHERE r.coupon_id = $1 AND ($2::text IS NULL OR r.shop_id = $2)
               AND ($3::timestamptz IS NULL OR (r.redeemed_at, r.redemption_id) > ($3, $4))
             ORDER BY r.redeemed_at, r.redemption_id LIMIT $5""",
         coupon_id,
@@ -105,7 +105,7 @@ async def list_redemptions(
         redemption_id,
         limit,
     )
-    return [_redemption(row) for row in rows]
+    return [redemption_of_row(row) for row in rows]
 
 
 async def roll_back(session: Session, redemption: Redemption, now: datetime) -> Redemption | None:
@@ -124,4 +124,4 @@ async def roll_back(session: Session, redemption: Redemption, now: datetime) -> 
         redemption.redemption_id,
         now,
     )
-    return None if row is None else _redemption(row)
+    return None if row is None else redemption_of_row(row)

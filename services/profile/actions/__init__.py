@@ -1,6 +1,7 @@
 """What profile can do."""
 
 from services.profile.actions.ordering import cancel_orders, record_orders, refund_orders
+from services.profile.actions.retelling import retell_customers, retell_visits
 from services.profile.actions.telling import tell_profiles
 from services.profile.actions.visiting import identify_customers, record_visits
 
@@ -10,5 +11,7 @@ __all__ = [
     "record_orders",
     "record_visits",
     "refund_orders",
+    "retell_customers",
+    "retell_visits",
     "tell_profiles",
 ]

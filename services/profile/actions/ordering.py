@@ -120,11 +120,12 @@ async def _add(session: Session, new: list[Order], change: Callable[[Order], Non
     stored = [order for order in new if order.order_key in added]
     for order in stored:
         change_of(session, order.customer_id).add_order(order, +1)
-    _tell(session, stored, fact)
+    tell_orders(session, stored, fact)
     return [order.order_key for order in new if order.order_key not in added]
 
 
-def _tell(session: Session, orders: list[Order], fact: Fact) -> None:
+def tell_orders(session: Session, orders: list[Order], fact: Fact) -> None:
+    """Tells those of the orders that are known to be paid."""
     outbox.emit(session, [(order.customer_id, _fact(order, fact)) for order in orders if order.known])
 
 
@@ -141,7 +142,7 @@ async def _save(session: Session, before: dict[str, Order], change: Callable[[Or
             changed.append(after)
     if changed:
         await repository.update_orders(session, changed)
-    _tell(session, changed, fact)
+    tell_orders(session, changed, fact)
 
 
 def _recount(session: Session, before: Order, after: Order) -> None:

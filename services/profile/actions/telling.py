@@ -1,10 +1,11 @@
 """What everybody else hears of a customer: all facts, once for each batch that changed them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.profile import repository
 from services.profile.domain import Change
-from shared import outbox
+from shared import outbox, tracing
 from shared.clock import instant_of_micros, wall_micros
 from shared.database import Session
 from shared.events.profile import Profile, ProfileUpdated, Spend
@@ -15,14 +16,28 @@ async def tell_profiles(session: Session) -> None:
     changes: dict[str, Change] = session.info["batch"]
     if not changes:
         return
+    if tracing.is_on():
+        _follow(changes)
     rows = {row["customer_id"]: row for row in await repository.upsert_customers(session, changes, wall_micros())}
     await repository.upsert_spend(session, changes)
     recount = [customer_id for customer_id, change in changes.items() if change.recount]
     if recount:
         rows |= {row["customer_id"]: row for row in await repository.recount_customers(session, recount)}
-    buyers = [customer_id for customer_id, row in rows.items() if row["orders"] > 0]
+    await tell_customers(session, list(rows.values()))
+
+
+async def tell_customers(session: Session, rows: Sequence[Any]) -> None:
+    """`profile.updated` tells all facts of these customers, whose rows are locked."""
+    buyers = [row["customer_id"] for row in rows if row["orders"] > 0]
     spend = await repository.get_spend(session, buyers) if buyers else {}
-    outbox.emit(session, [(key, _event(row, spend.get(key, []))) for key, row in rows.items()])
+    outbox.emit(session, [(row["customer_id"], _event(row, spend.get(row["customer_id"], []))) for row in rows])
+
+
+def _follow(changes: dict[str, Change]) -> None:
+    # Storefronts key their records by their own id; from here on the customer's id is the key.
+    for customer_id, change in changes.items():
+        if change.identity is not None:
+            tracing.rename(change.identity.identifier, customer_id)
 
 
 def _spend(row: Any) -> Spend:

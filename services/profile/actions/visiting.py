@@ -23,11 +23,15 @@ async def record_visits(session: Session, events: Sequence[StorefrontVisitRecord
     added = await repository.add_visits(session, visits) if visits else []
     for visit in added:
         change_of(session, visit.customer_id).add_visit(visit.visited_at)
-    outbox.emit(session, [(visit.customer_id, _fact(visit)) for visit in added])
+    tell_visits(session, added)
 
 
 def _kind(event: StorefrontVisitRecorded | StorefrontOrderPlaced) -> str:
     return "order" if isinstance(event.data, Order) else "visit"
+
+
+def tell_visits(session: Session, visits: Sequence[Visit]) -> None:
+    outbox.emit(session, [(visit.customer_id, _fact(visit)) for visit in visits])
 
 
 def _fact(visit: Visit) -> VisitRecorded:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.profile.routes.described import describe_ingest
 from services.profile.schemas.segment import Batch, Message, happened_at, is_order_event, to_event
+from shared import tracing
 from shared.clock import wall, wall_micros
 from shared.errors import Forbidden, Invalid, Refusal, TooLarge, TooMany, Unavailable
 from shared.events.codec import Undecodable, decode, encode
@@ -31,6 +32,8 @@ BATCH_LIMIT = 500_000
 BODY_LIMITS = {"/v1/batch": BATCH_LIMIT, **{f"/v1/{call}": EVENT_LIMIT for call in ("identify", "track", "page")}}
 _BUSY = 2_000
 _ACKNOWLEDGED_WITHIN = 10
+# Bytes that are no UTF-8 are none of msgspec's own errors.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _message = msgspec.json.Decoder(Message)
 _batch = msgspec.json.Decoder(Batch)
 
@@ -102,7 +105,7 @@ async def _body(request: Request, limit: int) -> bytes:
 def _write_key(body: bytes) -> str | None:
     try:
         return msgspec.json.decode(body, type=Batch).write_key
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         try:
             found: Any = json.loads(body)
         except (ValueError, RecursionError):
@@ -119,14 +122,14 @@ def _convert(call: str | None, raw: bytes | msgspec.Raw, sender: Sender) -> Outg
         message = _message.decode(raw)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Invalid(str(error), pointer=_pointer(str(error))) from error
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise Invalid(f"not JSON: {error}", code="malformed") from error
     message.type = call or message.type
     message.sent_at = message.sent_at or sender.sent_at
     _may_send(message, sender.caller)
     message_id = message.message_id or draw("msg")
     topic, key, event = to_event(message, message_id, happened_at(message, sender.received), sender.caller.shop_id)
-    body = encode(event)
+    body = encode(tracing.stamp(event))
     try:
         decode(body)
     except Undecodable as error:
@@ -151,7 +154,7 @@ async def _take_batch(request: Request, body: bytes, caller: Caller) -> Response
     """The good events are taken, each bad one is reported and parked."""
     try:
         batch = _batch.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Invalid(str(error), code="malformed", pointer=_pointer(str(error))) from error
     sender = Sender(caller, wall(), batch.sent_at)
     good: list[Outgoing] = []

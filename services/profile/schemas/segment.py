@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +17,8 @@ from shared.events.envelope import Instant, Text
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+# Decimal would round what has too many digits to be told apart.
+_EXACT = Context(traps=[Inexact, InvalidOperation, Overflow])
 _PAST = timedelta(days=30)
 _FUTURE = timedelta(minutes=5)
 
@@ -72,9 +74,9 @@ def happened_at(message: Message, received: datetime) -> datetime:
 def minor_units(amount: Decimal, currency: str, pointer: str) -> int:
     """Decimal money in minor units; raises Invalid for what is no amount of that currency."""
     try:
-        minor = amount.scaleb(0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2)
+        minor = _EXACT.scaleb(amount, 0 if currency in _WHOLE else 3 if currency in _THOUSANDTHS else 2)
         whole = int(minor)
-    except (InvalidOperation, ValueError, OverflowError) as error:
+    except (ArithmeticError, ValueError) as error:
         raise Invalid("this is no amount of money", code="money-invalid", pointer=pointer) from error
     if minor != whole or not 0 <= whole < 2**53:
         raise Invalid(

@@ -2,6 +2,7 @@
 
 from services.segmentation.actions.filling import fill_segments
 from services.segmentation.actions.recording import record_customers, record_orders
+from services.segmentation.actions.retelling import retell_memberships, retell_stages
 from services.segmentation.actions.segments import change_segment, create_segment, delete_segment
 from services.segmentation.actions.settling import advance_customers
 
@@ -13,4 +14,6 @@ __all__ = [
     "fill_segments",
     "record_customers",
     "record_orders",
+    "retell_memberships",
+    "retell_stages",
 ]

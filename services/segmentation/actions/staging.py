@@ -31,15 +31,16 @@ async def advance_stages(session: Session, now: Now, customer_ids: list[str], ma
     told = [(each.since, case.customer_id, each) for case, done in advances for each in tellings(case.before, done)]
     told.sort(key=lambda row: row[:2])
     ids: Ids = session.info["ids"]
-    outbox.emit(session, [(customer_id, _event(ids, customer_id, each, now)) for _, customer_id, each in told])
+    outbox.emit(session, [(key, stage_changed(ids, key, each, now.at)) for _, key, each in told])
 
 
-def _event(ids: Ids, customer_id: str, told: Telling, now: Now) -> LifecycleStageChanged:
+def stage_changed(ids: Ids, customer_id: str, told: Telling, at: datetime) -> LifecycleStageChanged:
+    """The step as it is told at the tick `at`."""
     change_id = ids.derive("chg", customer_id, DEFAULT_MODEL.name, told.stage or "", str(told.since))
     caused_at = instant(told.since)
     return LifecycleStageChanged(
         # A step can be taken back and told again: that is another message of the same change.
-        id=f"{change_id}:{micros(now.at)}",
+        id=f"{change_id}:{micros(at)}",
         source="segmentation",
         subject=customer_id,
         time=caused_at,
@@ -49,7 +50,7 @@ def _event(ids: Ids, customer_id: str, told: Telling, now: Now) -> LifecycleStag
             model=DEFAULT_MODEL.name,
             model_version=DEFAULT_MODEL.version,
             caused_at=caused_at,
-            decided_at=now.at,
+            decided_at=at,
             current=told.current,
             corrects_past=told.corrects_past,
             reacquired=told.reacquired,

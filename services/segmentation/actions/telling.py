@@ -26,13 +26,15 @@ async def tell_memberships(
         [(flip.customer_id, flip.segment_id, at, versions[flip.segment_id]) for flip, at in flips if flip.inside],
     )
     ordered = sorted(flips, key=lambda row: (row[1], row[0].customer_id, row[0].segment_id))
-    outbox.emit(session, [(flip.customer_id, _event(flip, versions[flip.segment_id], at, now)) for flip, at in ordered])
+    told = [(flip, membership_changed(flip, versions[flip.segment_id], at, now.at)) for flip, at in ordered]
+    outbox.emit(session, [(flip.customer_id, event) for flip, event in told])
 
 
-def _event(flip: Flip, version: int, caused_at: datetime, now: Now) -> SegmentEntered | SegmentLeft:
+def membership_changed(flip: Flip, version: int, caused_at: datetime, at: datetime) -> SegmentEntered | SegmentLeft:
+    """The flip as it is told at the tick `at`."""
     verb, event = ("entered", SegmentEntered) if flip.inside else ("left", SegmentLeft)
     return event(
-        id=f"{flip.segment_id}:{flip.customer_id}:{verb}:{micros(now.at)}",
+        id=f"{flip.segment_id}:{flip.customer_id}:{verb}:{micros(at)}",
         source="segmentation",
         subject=flip.customer_id,
         time=caused_at,
@@ -41,7 +43,7 @@ def _event(flip: Flip, version: int, caused_at: datetime, now: Now) -> SegmentEn
             segment_version=version,
             customer_id=flip.customer_id,
             caused_at=caused_at,
-            decided_at=now.at,
+            decided_at=at,
             backfilled=flip.backfilled,
         ),
     )

@@ -29,6 +29,7 @@ from services.segmentation.repository.memberships import (
     take_members,
 )
 from services.segmentation.repository.previews import preview
+from services.segmentation.repository.retelling import list_all_memberships, list_stages, lock_clock
 from services.segmentation.repository.segments import (
     add_segment,
     add_version,
@@ -66,13 +67,16 @@ __all__ = [
     "get_customer",
     "get_segment",
     "get_unfinished",
+    "list_all_memberships",
     "list_due",
     "list_history",
     "list_members",
     "list_memberships",
     "list_segments",
     "list_settled",
+    "list_stages",
     "list_to_fill",
+    "lock_clock",
     "lock_segment",
     "mark_filled",
     "preview",

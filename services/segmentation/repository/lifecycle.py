@@ -39,7 +39,8 @@ def _micros(instant: str) -> str:
 
 
 # Nearly all orders are a little older than the last tick. One that is younger than the last order and the present stage
-# contradicts nothing that is stored, so it needs no look at the history: one only begins a little earlier.
+# contradicts nothing that is stored, so it needs no look at the history: one only begins a little earlier. That is why
+# `recent_orders` reach back from the later of those two, not from the last tick.
 _CASES = f"""
 SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
        {_micros("s.cycle_started_at")} AS cycle_started_at, {_micros("s.last_order_at")} AS last_order_at,
@@ -61,7 +62,8 @@ SELECT w.customer_id, h.stage, {_micros("h.since")} AS since, h.reacquired, h.fr
        {_micros("coalesce(back.since, first.paid_at)")} AS cycle_started_at, {_micros("last.paid_at")} AS last_order_at,
        ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
              WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at < w.changes_from
-               AND o.paid_at >= w.changes_from - make_interval(secs => $3) ORDER BY o.paid_at) AS recent_orders
+               AND o.paid_at >= coalesce(greatest(h.since, last.paid_at), w.changes_from) - make_interval(secs => $3)
+             ORDER BY o.paid_at) AS recent_orders
 FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
 LEFT JOIN LATERAL (SELECT * FROM lifecycle_history AS h WHERE h.customer_id = w.customer_id AND h.since < w.changes_from
                    ORDER BY h.since DESC LIMIT 1) AS h ON true
@@ -202,6 +204,7 @@ async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequ
 
 def _state(model: LifecycleModel, case: Case, done: Advance) -> dict[str, Any]:
     at, stage, since, reacquired, cycle, last, _ = done.standing
+    begins_at = max((each for each in (since, last) if each is not None), default=at)
     return {
         "customer_id": case.customer_id,
         "stage": stage,
@@ -209,7 +212,9 @@ def _state(model: LifecycleModel, case: Case, done: Advance) -> dict[str, Any]:
         "reacquired": reacquired,
         "cycle_started_at": _moment(cycle),
         "last_order_at": _moment(last),
-        "recent_orders": case.orders[bisect_right(case.orders, at - model.lookback) : bisect_right(case.orders, at)],
+        "recent_orders": case.orders[
+            bisect_right(case.orders, begins_at - model.lookback) : bisect_right(case.orders, at)
+        ],
         "due_at": instant_or_never(done.due_at),
     }
 

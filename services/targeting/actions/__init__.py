@@ -18,6 +18,7 @@ from services.targeting.actions.hearing import (
     note_stages,
     note_withheld,
 )
+from services.targeting.actions.retelling import retell_campaigns, retell_decisions
 
 __all__ = [
     "change_campaign",
@@ -32,6 +33,8 @@ __all__ = [
     "note_stages",
     "note_withheld",
     "pause_campaign",
+    "retell_campaigns",
+    "retell_decisions",
     "start_campaign",
     "stop_campaign",
 ]

@@ -137,12 +137,13 @@ async def _record(session: Session, now: Now, cases: Sequence[tuple[Campaign, Ca
         )
         for campaign, case in cases
     ]
-    offers = {campaign.campaign_id: _offer(campaign) for campaign, _ in cases}
+    offers = {campaign.campaign_id: offer_of(campaign) for campaign, _ in cases}
     added = await repository.add_decisions(session, decisions)
-    outbox.emit(session, [(each.customer_id, _made(each, offers[each.campaign_id])) for each in added])
+    outbox.emit(session, [(each.customer_id, decision_made(each, offers[each.campaign_id])) for each in added])
 
 
-def _offer(campaign: Campaign) -> events.Offer:
+def offer_of(campaign: Campaign) -> events.Offer:
+    """What a decision carries of its campaign."""
     return events.Offer(
         template_id=campaign.template_id,
         channel=campaign.channel,
@@ -154,7 +155,7 @@ def _offer(campaign: Campaign) -> events.Offer:
     )
 
 
-def _made(decision: Decision, offer: events.Offer) -> events.DecisionMade:
+def decision_made(decision: Decision, offer: events.Offer) -> events.DecisionMade:
     return events.DecisionMade(
         id=decision.decision_id,
         source="targeting",

@@ -35,6 +35,7 @@ from services.targeting.repository.facts import (
     upsert_memberships,
     upsert_stages,
 )
+from services.targeting.repository.retelling import get_versions, list_decisions, renew_campaigns
 
 __all__ = [
     "Membership",
@@ -53,15 +54,18 @@ __all__ = [
     "get_known",
     "get_memberships",
     "get_piece",
+    "get_versions",
     "list_campaign_decisions",
     "list_campaigns",
     "list_customer_decisions",
+    "list_decisions",
     "list_members",
     "list_versions",
     "lock_audience",
     "lock_campaign",
     "lock_firing",
     "lock_triggered",
+    "renew_campaigns",
     "set_list",
     "take_causes",
     "update_campaign",

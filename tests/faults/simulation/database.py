@@ -309,7 +309,7 @@ class Connection:
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         await self._ask()
-        assert _normal(sql) == "SELECT outbox_id, keys, bodies, tick_at FROM outbox ORDER BY outbox_id LIMIT $1"
+        assert _normal(sql) == "SELECT outbox_id, messages, tick_at FROM outbox ORDER BY outbox_id LIMIT $1"
         # Few at a time, so that short histories also know more than one round.
         limit = min(args[0], 1 + self.process.weather.dice.randrange(6))
         return [{"outbox_id": key, **row} for key, row in sorted(self.store.tables["outbox"].items())[:limit]]
@@ -491,13 +491,13 @@ async def _newest_known(session: Transaction, topics: list[str], _count: int) ->
 
 
 @_means(
-    """WITH told AS (INSERT INTO outbox (keys, bodies, tick_at) VALUES ($1, $2, $3) RETURNING tick_at)
+    """WITH told AS (INSERT INTO outbox (events, messages, tick_at) VALUES ($1, $2, $3) RETURNING tick_at)
        SELECT pg_notify('comeback_outbox', CASE WHEN tick_at IS NULL THEN '' ELSE 'tick' END) FROM told"""
 )
-async def _tell(session: Transaction, keys: list[str], bodies: list[bytes], tick_at: Any) -> int:
+async def _tell(session: Transaction, events: int, messages: bytes, tick_at: Any) -> int:
     session.store.sequence += 1
     await session.lock("outbox", session.store.sequence)
-    session.put("outbox", session.store.sequence, {"keys": keys, "bodies": bodies, "tick_at": tick_at})
+    session.put("outbox", session.store.sequence, {"events": events, "messages": messages, "tick_at": tick_at})
     session.notices.append("tick" if tick_at is not None else "")
     return 1
 

@@ -1,11 +1,11 @@
-"""Profile's SQL. Set-based: a batch is a handful of statements, sorted by key so that two workers never deadlock."""
+"""Customers, what they spent, and their visits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.profile.domain import SOURCE_ID, Change, Order
+from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
 from shared.database import ReadSession, Session, as_rows, execute, fetch, fetch_one
 
@@ -16,99 +16,6 @@ class Visit:
     customer_id: str
     shop_id: str
     visited_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Refund:
-    order_key: str
-    refund_id: str
-    amount: int | None
-    refunded_at: datetime
-
-
-async def lock_orders(session: Session, order_keys: list[str]) -> dict[str, Order]:
-    """Those of the orders that are known, locked in the order of their keys."""
-    found = await fetch(
-        session, "SELECT * FROM orders WHERE order_key = ANY($1) ORDER BY order_key FOR UPDATE", order_keys
-    )
-    return {row["order_key"]: order_of(row) for row in found}
-
-
-def order_of(row: Any) -> Order:
-    return Order(
-        order_key=row["order_key"],
-        shop_id=row["shop_id"],
-        order_id=row["order_id"],
-        customer_id=row["customer_id"],
-        version=row["version"],
-        told_at=row["told_at"],
-        told_by=row["told_by"],
-        total=row["total"],
-        currency=row["currency"],
-        coupons=tuple(row["coupons"]),
-        channel=row["channel"],
-        paid_at=row["paid_at"],
-        cancelled_at=row["cancelled_at"],
-        refunds=row["refunds"],
-        refund_total=row["refund_total"],
-        refunds_all=row["refunds_all"],
-    )
-
-
-_COLUMNS = """customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at, cancelled_at, refunds,
-              refund_total, refunds_all, counted"""
-_ROWS = """SELECT * FROM ROWS FROM (
-               jsonb_to_recordset($1::text::jsonb)
-                   AS (order_key text, shop_id text, order_id text, customer_id text, version bigint,
-                       told_at timestamptz, told_by text, total bigint, currency text, coupons text[], channel text,
-                       paid_at timestamptz, cancelled_at timestamptz, refunds int, refund_total bigint,
-                       refunds_all bool),
-               unnest($2::bool[]))
-           AS o(order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency, coupons, channel,
-                paid_at, cancelled_at, refunds, refund_total, refunds_all, counted)"""
-_ADD_ORDERS = f"""INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS}
-                  ON CONFLICT DO NOTHING RETURNING order_key"""
-_SET = ", ".join(f"{name.strip()} = o.{name.strip()}" for name in _COLUMNS.split(","))
-_UPDATE_ORDERS = f"""UPDATE orders SET {_SET} FROM ({_ROWS}) AS o WHERE orders.order_key = o.order_key"""
-
-
-def _rows(orders: Sequence[Order]) -> tuple[str, list[bool]]:
-    return as_rows(orders), [order.counted for order in orders]
-
-
-async def add_orders(session: Session, orders: Sequence[Order]) -> set[str]:
-    """Inserts orders, sorted by key, that nobody knows yet; the keys of those that were inserted."""
-    return {row["order_key"] for row in await fetch(session, _ADD_ORDERS, *_rows(orders))}
-
-
-async def update_orders(session: Session, orders: Sequence[Order]) -> None:
-    await execute(session, _UPDATE_ORDERS, *_rows(orders))
-
-
-async def add_refunds(session: Session, refunds: Sequence[Refund]) -> None:
-    """Inserts the refunds that are new; a refund told twice is one."""
-    rows = sorted(refunds, key=lambda refund: (refund.order_key, refund.refund_id))
-    await execute(
-        session,
-        """INSERT INTO refunds (order_key, refund_id, amount, refunded_at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) ON CONFLICT DO NOTHING""",
-        [refund.order_key for refund in rows],
-        [refund.refund_id for refund in rows],
-        [refund.amount for refund in rows],
-        [refund.refunded_at for refund in rows],
-    )
-
-
-async def get_refund_sums(session: ReadSession, order_keys: list[str]) -> dict[str, tuple[int, int, bool]]:
-    """Of each order: how many refunds, their sum, and whether one gave back all that was left."""
-    rows = await fetch(
-        session,
-        """SELECT order_key, count(*) AS refunds, least(coalesce(sum(amount), 0), 9007199254740991)::bigint AS total,
-                  bool_or(amount IS NULL) AS rest
-           FROM refunds WHERE order_key = ANY($1) GROUP BY order_key""",
-        order_keys,
-    )
-    return {row["order_key"]: (row["refunds"], row["total"], row["rest"]) for row in rows}
 
 
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
@@ -243,20 +150,42 @@ async def list_customers(session: ReadSession, source_id: str | None, after: str
     )
 
 
-async def list_orders(
-    session: ReadSession, customer_id: str, shop_id: str | None, after: tuple[datetime, str] | None, limit: int
-) -> list[Any]:
-    """A customer's orders, the earliest told first; of one shop when a shop asks."""
-    told_at, order_key = after or (None, None)
-    return await fetch(
+async def list_next_customers(session: ReadSession, after: str, limit: int) -> list[str]:
+    """The customers after this one, as many as have about `limit` counted orders together; one at least."""
+    rows = await fetch(
         session,
-        """SELECT * FROM (SELECT *, coalesce(paid_at, told_at, cancelled_at, '0001-01-02Z') AS sorted_at FROM orders
-                         WHERE customer_id = $1 AND ($2::text IS NULL OR shop_id = $2)) AS found
-           WHERE $3::timestamptz IS NULL OR (sorted_at, order_key) > ($3, $4)
-           ORDER BY sorted_at, order_key LIMIT $5""",
-        customer_id,
-        shop_id,
-        told_at,
-        order_key,
+        """SELECT customer_id FROM (
+               SELECT customer_id, sum(1 + orders) OVER (ORDER BY customer_id) - orders AS place FROM (
+                   SELECT customer_id, orders FROM customers WHERE customer_id > $1 ORDER BY customer_id LIMIT $2
+               ) AS next) AS placed
+           WHERE place <= $2 ORDER BY customer_id""",
+        after,
         limit,
     )
+    return [row["customer_id"] for row in rows]
+
+
+async def renew_customers(session: Session, customer_ids: list[str], version: int) -> list[Any]:
+    """All facts of these customers, each under a new version."""
+    rows = await fetch(
+        session,
+        """WITH locked AS MATERIALIZED (
+               SELECT customer_id FROM customers WHERE customer_id = ANY($1) ORDER BY customer_id FOR UPDATE)
+           UPDATE customers AS c SET version = greatest(c.version + 1, $2)
+           FROM locked WHERE c.customer_id = locked.customer_id RETURNING c.*""",
+        customer_ids,
+        version,
+    )
+    return sorted(rows, key=lambda row: row["customer_id"])
+
+
+async def list_visits(session: ReadSession, after: str, limit: int) -> list[Visit]:
+    """Visits in the order of their ids, those after this one."""
+    rows = await fetch(
+        session,
+        """SELECT visit_id, customer_id, shop_id, visited_at FROM visits
+           WHERE visit_id > $1 ORDER BY visit_id LIMIT $2""",
+        after,
+        limit,
+    )
+    return [Visit(**dict(row)) for row in rows]

@@ -1,0 +1,76 @@
+"""What can be measured, one command each."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tools.bench import footprint as footprints
+from tools.bench import freshness as freshnesses
+from tools.bench import pipeline as pipelines
+from tools.bench import replay as replays
+from tools.bench.measuring import write
+
+app = typer.Typer(help="Measure on this machine; no test ever asserts a time.", no_args_is_help=True)
+
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Where to write; bench-results/ if not said.")]
+Events = Annotated[int, typer.Option(min=10_000, help="How many storefront events, a fifth of them orders.")]
+Customers = Annotated[int, typer.Option(min=100, help="How many customers they come from, Zipf-distributed.")]
+Known = Annotated[bool, typer.Option("--known", help="All customers are known before the measurement begins.")]
+Rate = Annotated[int, typer.Option(min=1, help="Storefront events a second.")]
+Seconds = Annotated[int, typer.Option(min=5, help="For how long.")]
+
+
+@app.callback()
+def benches() -> None:
+    """Measure on this machine; no test ever asserts a time."""
+
+
+@app.command()
+def pipeline(
+    events: Events = 1_000_000, customers: Customers = 200_000, known: Known = False, json_file: JsonFile = None
+) -> None:
+    """B1: events that wait in Kafka, until all five services have applied them."""
+    write("pipeline", pipelines.measure(events, customers, known=known), json_file)
+
+
+@app.command()
+def profile(
+    events: Events = 1_000_000, customers: Customers = 200_000, known: Known = False, json_file: JsonFile = None
+) -> None:
+    """B2: the same with profile's worker alone, until its state is stored and told."""
+    write("profile", pipelines.measure(events, customers, known=known, only="profile"), json_file)
+
+
+@app.command()
+def growth(events: Events = 300_000, sizes: str = "10000,100000,1000000", json_file: JsonFile = None) -> None:
+    """The pipeline with ever more known customers: what an event costs should stay the same."""
+    found = [pipelines.measure(events, int(size), known=True) for size in sizes.split(",")]
+    write("growth", {"runs": found, "cost_ratio": _cost_ratio(found)}, json_file)
+
+
+def _cost_ratio(found: list[dict[str, Any]]) -> float:
+    costs = [each["cpu_us_per_event"]["total"] for each in found]
+    return round(max(costs) / costs[0], 2)
+
+
+@app.command()
+def freshness(
+    rate: Rate = 2_000, seconds: Seconds = 30, customers: Customers = 200_000, json_file: JsonFile = None
+) -> None:
+    """B3: from an order's append to the membership and to the coupon it causes; and how late time's own changes are."""
+    write("freshness", freshnesses.measure(rate, seconds, customers), json_file)
+
+
+@app.command()
+def footprint(rate: Rate = 2_000, seconds: Seconds = 30, json_file: JsonFile = None) -> None:
+    """B11: what the whole system holds in memory, idle and under load."""
+    write("footprint", footprints.measure(rate, seconds), json_file)
+
+
+@app.command()
+def replay(json_file: JsonFile = None) -> None:
+    """B9: a year of real orders through all services; exit code 1 if a figure differs."""
+    found = replays.measure()
+    write("replay", found, json_file)
+    raise typer.Exit(1 if found["differing"] else 0)

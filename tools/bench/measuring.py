@@ -1,0 +1,91 @@
+"""What every bench needs: a system of its own, CPU seconds and memory by process, and the JSON it ends in."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deploy.local.stack import Clock, Stack
+from tools.output import err, out
+
+RESULTS = Path("bench-results")
+MIB = 1024 * 1024
+
+
+@contextmanager
+def own_stack(clock: Clock = "stream") -> Iterator[tuple[Stack, float]]:
+    """A system on free ports in a temporary folder, and the seconds it took to be ready."""
+    with tempfile.TemporaryDirectory(prefix="comeback-bench-") as folder:
+        stack = Stack(Path(folder), ports="free")
+        started = time.perf_counter()
+        try:
+            with err.status("Starting ..."):
+                stack.up(clock=clock)
+            yield stack, round(time.perf_counter() - started, 1)
+        finally:
+            stack.reset()
+
+
+def resident_mib(stack: Stack) -> dict[str, int]:
+    """By process, what it shares with others counted in part."""
+    return {each.name: each.memory_bytes // MIB for each in stack.status()}
+
+
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """User and system time of each process and its children, those that have ended too."""
+    found: dict[str, float] = {}
+    for each in stack.status():
+        if each.pid is not None:
+            with suppress(psutil.NoSuchProcess):
+                found[each.name] = _cpu_of(psutil.Process(each.pid))
+    return found
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    ended = process.cpu_times()
+    seconds = ended.children_user + ended.children_system
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            seconds += times.user + times.system
+    return seconds
+
+
+def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """CPU seconds by process between two looks."""
+    return {name: round(after[name] - before.get(name, 0), 2) for name in after}
+
+
+def percentile(sorted_values: list[float], share: float) -> float:
+    """The smallest value that at least that share does not exceed."""
+    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
+
+
+def write(name: str, found: dict[str, Any], path: Path | None) -> None:
+    result = {"bench": name, **found, **_machine()}
+    path = path or RESULTS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    out.print_json(data=result)
+    err.print(f"written to {path}")
+
+
+def _machine() -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {psutil.virtual_memory().total // MIB // 1024} GiB",
+        "system": platform.platform(),
+        "python": sys.version.split()[0],
+        "versions": {name: version(name) for name in ("aiokafka", "asyncpg", "sqlalchemy", "fastapi", "msgspec")},
+        "commit": commit.stdout.strip(),
+    }
