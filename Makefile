@@ -3,10 +3,12 @@
 PYTHON ?= $(shell [ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)
 BIN := .venv/bin
 ARGS ?=
+SEEDS ?= 1
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo stop up down status logs reset test check format lock bench clean
+.PHONY: help setup demo stop up down status logs reset test check format lock bench chaos clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,9 @@ format: setup ## Put the code in order (ruff)
 
 bench: setup ## Measure the replay on this machine
 	@$(BIN)/comeback bench replay $(ARGS)
+
+chaos: setup ## The crash suite, seed after seed: make chaos SEEDS=20 MINUTES=60 ARGS="--first-seed 3 --verbose"
+	@$(BIN)/python -m tests.faults.system --seeds $(SEEDS) --minutes $(MINUTES) $(ARGS)
 
 lock: setup ## Renew requirements.lock and Kafka's jgo.lock.toml after a change of what they lock
 	@$(BIN)/python -m tools.lock

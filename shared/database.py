@@ -1,20 +1,14 @@
 """Sessions, the one place that commits, and set-based SQL on the driver's connection inside the same transaction."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import msgspec
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared.errors import Refusal
-
-# The same object at run time; a reader that takes a ReadSession promises to change nothing.
-Session = AsyncSession
-ReadSession = AsyncSession
 
 _encoder = msgspec.json.Encoder()
 
@@ -27,61 +21,111 @@ _TRANSIENT_STATES = (
 )
 
 
-class Database:
-    """A service's own database. `statement_seconds`: how long one statement may take; 0 is as long as it needs."""
+class Session:
+    """A transaction and what belongs to it: `info` is for those who work in it, `driver` the connection."""
 
-    def __init__(self, url: str, *, size: int = 10, statement_seconds: float = 0) -> None:
+    __slots__ = ("driver", "info")
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self.info: dict[str, Any] = {}
+
+
+# The same object at run time; a reader that takes a ReadSession promises to change nothing.
+ReadSession = Session
+
+
+class _Connection(asyncpg.Connection):
+    """Given back without a question to the server: nothing here outlives a transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def _read_json(connection: Any) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=msgspec.json.decode)
+
+
+class Database:
+    """A service's own database.
+
+    `statement_seconds`: how long one statement may take; 0 is as long as it needs. `wait_seconds`: until a connection
+    must be there, and free.
+    """
+
+    def __init__(self, url: str, *, size: int = 10, statement_seconds: float = 0, wait_seconds: float = 10) -> None:
         self.url = url
+        self.wait_seconds = wait_seconds
         self._size = size
-        self.engine = create_async_engine(
-            url.replace("postgresql://", "postgresql+asyncpg://", 1),
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=10,
-            connect_args={
-                "timeout": 10,
-                "server_settings": {
-                    # Whoever stands still in a transaction holds locks and keeps dead rows from being cleared away.
-                    "idle_in_transaction_session_timeout": "60000",
-                    "statement_timeout": str(int(statement_seconds * 1000)),
-                },
-            },
-        )
+        self._settings = {
+            # Whoever stands still in a transaction holds locks and keeps dead rows from being cleared away.
+            "idle_in_transaction_session_timeout": "60000",
+            "statement_timeout": str(int(statement_seconds * 1000)),
+        }
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Session]:
         """A session whose work is committed when the block ends, and undone when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            await self._begin(session)
-            try:
-                yield session
-                await session.commit()
-            except BaseException as error:
-                with suppress(Exception):
-                    # Read-only answers a server that is no longer the primary; a new connection finds the other.
-                    await (session.invalidate() if sql_state(error) == _READ_ONLY else session.rollback())
-                raise
+        pool = self._pool or await self._open()
+        connection, transaction = await self._begin(pool)
+        try:
+            yield Session(connection)
+            await transaction.commit()
+        except BaseException as error:
+            with suppress(Exception):
+                # Read-only answers a server that is no longer the primary; a new connection finds the other.
+                await (connection.close() if sql_state(error) == _READ_ONLY else transaction.rollback())
+            raise
+        finally:
+            await pool.release(connection)
 
-    async def _begin(self, session: Session) -> None:
-        # SQLAlchemy would begin with the first statement that it runs itself; `fetch` and `execute` go past it.
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                driver: Any = asyncpg
+                self._pool = await driver.create_pool(
+                    self.url,
+                    min_size=0,
+                    max_size=self._size,
+                    connection_class=_Connection,
+                    timeout=self.wait_seconds,
+                    init=_read_json,
+                    server_settings=self._settings,
+                )
+        return self._pool
+
+    async def _begin(self, pool: Any) -> tuple[Any, Any]:
         for left in range(self._size, -1, -1):
-            proxied: Any = await (await session.connection()).get_raw_connection()
-            session.info["driver"] = proxied.driver_connection
+            connection = await pool.acquire(timeout=self.wait_seconds)
+            transaction = connection.transaction()
             try:
-                await proxied.dbapi_connection._start_transaction()
-                return
-            except Exception:
+                await transaction.start()
+            except BaseException as error:
+                connection.terminate()
+                await pool.release(connection)
                 # It died in the pool, as all that were open do when the server restarts: on to the next one.
-                await session.invalidate()
-                if not left:
+                if not left or not isinstance(error, Exception):
                     raise
+            else:
+                return connection, transaction
+        raise AssertionError("the last one has raised")
+
+    @property
+    def in_use(self) -> int:
+        """How many connections transactions hold now."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
 
     async def connect(self) -> Any:
         """A connection of its own, for locks that a session holds and for notifications."""
         return await connect(self.url)
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
 
 
 async def connect(url: str) -> Any:
@@ -92,17 +136,17 @@ async def connect(url: str) -> Any:
 
 async def fetch(session: ReadSession, sql: str, *args: Any) -> list[Any]:
     """All rows of a statement with `$1` parameters."""
-    return await session.info["driver"].fetch(sql, *args)
+    return await session.driver.fetch(sql, *args)
 
 
 async def fetch_one(session: ReadSession, sql: str, *args: Any) -> Any:
     """The first row, or None."""
-    return await session.info["driver"].fetchrow(sql, *args)
+    return await session.driver.fetchrow(sql, *args)
 
 
 async def fetch_value(session: ReadSession, sql: str, *args: Any) -> Any:
     """The first column of the first row, or None."""
-    return await session.info["driver"].fetchval(sql, *args)
+    return await session.driver.fetchval(sql, *args)
 
 
 def as_rows(rows: Sequence[Any]) -> str:
@@ -113,17 +157,14 @@ def as_rows(rows: Sequence[Any]) -> str:
 
 async def execute(session: Session, sql: str, *args: Any) -> int:
     """Runs a statement; how many rows it touched."""
-    status: str = await session.info["driver"].execute(sql, *args)
+    status: str = await session.driver.execute(sql, *args)
     return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
 
 @asynccontextmanager
 async def savepoint(session: Session) -> AsyncGenerator[None]:
-    """What is done in the block is undone when it raises; the transaction around it lives on.
-
-    Not `session.begin_nested()`: SQLAlchemy sends SAVEPOINT with its next own statement, and that may never come.
-    """
-    async with session.info["driver"].transaction():
+    """What is done in the block is undone when it raises; the transaction around it lives on."""
+    async with session.driver.transaction():
         yield
 
 
@@ -134,16 +175,11 @@ async def lock_session(connection: Any, number: int) -> None:
 
 def sql_state(error: BaseException) -> str | None:
     """The SQLSTATE that the database answered, or None when it was not the database."""
-    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
-    return getattr(cause, "sqlstate", None)
+    return getattr(error, "sqlstate", None)
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the database is to blame, not the data: wait and do the whole unit again."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    if isinstance(error, NoConnectionFree):
-        return True
     if isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError | asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError) and not isinstance(error, ValueError)
     state = sql_state(error)

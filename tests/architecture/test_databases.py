@@ -1,6 +1,8 @@
 """What migrations make is what models say, and no service can read another's tables."""
 
 import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -8,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from deploy.local.stack import Stack
 from shared import migrations
@@ -29,6 +32,15 @@ def drift(connection: Connection, metadata: MetaData) -> list[Any]:
     return found
 
 
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncConnection]:
+    """What is done in the block is taken back."""
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+
+
 def models_of(service: str) -> MetaData:
     return importlib.import_module(f"services.{service}.models").metadata
 
@@ -36,7 +48,7 @@ def models_of(service: str) -> MetaData:
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_migrated_database_is_what_the_models_say(service: str, fresh_database: FreshDatabase) -> None:
     database = await fresh_database(service)
-    async with database.engine.connect() as connection:
+    async with opened(database.url) as connection:
         assert await connection.run_sync(drift, models_of(service)) == []
 
 
@@ -58,7 +70,7 @@ async def test_a_planted_difference_is_seen(fresh_database: FreshDatabase) -> No
     database = await fresh_database("profile")
     unseen: list[str] = []
     for planted in PLANTED:
-        async with database.engine.connect() as connection:  # takes the statement back when it is closed
+        async with opened(database.url) as connection:
             await connection.exec_driver_sql(planted)
             if not await connection.run_sync(drift, models_of("profile")):
                 unseen.append(planted)

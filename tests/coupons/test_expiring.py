@@ -52,7 +52,7 @@ async def test_nothing_asks_whether_the_expiry_was_told(fresh_database: FreshDat
     database = await fresh_database("coupons")
     code = await issue(database, await add_template(database))
     async with database.transaction() as session:
-        await session.info["driver"].execute("UPDATE clock SET at = $1", T0 + 30 * DAY)
+        await session.driver.execute("UPDATE clock SET at = $1", T0 + 30 * DAY)
     async with client(database) as http:
         assert refused(await http.post("/v1/redemptions", json=use(code))) == (422, "coupon-expired")
         assert (await http.get(f"/v1/coupons/{code}")).json()["status"] == "expired"

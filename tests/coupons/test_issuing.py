@@ -158,7 +158,7 @@ async def test_used_and_not_yet_valid_coupons_are_not_held(fresh_database: Fresh
     for number in range(5):
         await issue(database, await add_template(database, kind=f"kind {number}"), number)
     async with database.transaction() as session:
-        await session.info["driver"].execute("UPDATE coupons SET used = 1 WHERE decision_id = 'dec_0'")
+        await session.driver.execute("UPDATE coupons SET used = 1 WHERE decision_id = 'dec_0'")
     await apply(database, decision("a", await add_template(database, kind="a")))
     await apply(database, decision("b", await add_template(database, kind="b"), caused_at=T0 + MOMENT))
     await tick(database, T0 + DAY)
@@ -278,9 +278,7 @@ async def test_a_template_must_exist_and_be_open(fresh_database: FreshDatabase) 
     future = await add_template(database, starts_at=T0 + MOMENT)
     archived = await add_template(database)
     async with database.transaction() as session:
-        await session.info["driver"].execute(
-            "UPDATE templates SET archived_at = $2 WHERE template_id = $1", archived, T0
-        )
+        await session.driver.execute("UPDATE templates SET archived_at = $2 WHERE template_id = $1", archived, T0)
     for number, template_id in enumerate([closed, future, archived, "tpl_unknown"]):
         await apply(database, decision(number, template_id))
     await tick(database, T0)

@@ -192,7 +192,7 @@ async def clean(database: Database) -> None:
     definition = """{"name": "n", "kind": "k", "discount": {"type": "amount_off", "currency": "USD", "amount": 5},
                      "validity": {"type": "relative", "days": 30}}"""
     async with database.transaction() as session:
-        driver = session.info["driver"]
+        driver = session.driver
         await driver.execute(
             "TRUNCATE templates, template_versions, known_decisions, coupons, redemptions, known_orders, outbox"
         )

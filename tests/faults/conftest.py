@@ -4,11 +4,13 @@ import asyncio
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from deploy.local.addresses import Given
@@ -29,12 +31,14 @@ class Server:
         self.admin = Admin(self.stack.admin_url)
 
     def kill(self) -> None:
-        """The postmaster and all its children, at once."""
+        """The postmaster and all its children, at once; returns when they are gone."""
         postmaster = self.stack.processes.find("postgres")
         assert postmaster is not None
         for process in [postmaster, *postmaster.children(recursive=True)]:
-            with suppress(ProcessLookupError):
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
+        while self.stack.processes.find("postgres") is not None:
+            time.sleep(0.005)
 
     async def start(self) -> None:
         """Unless it runs; returns when it lets somebody in."""

@@ -77,10 +77,10 @@ class Sender:
 class Shopkeeper:
     """Makes templates over HTTP; whoever is told to come again does so, with the same key."""
 
-    def __init__(self, http: httpx.AsyncClient, database: Database, pool: Any) -> None:
+    def __init__(self, http: httpx.AsyncClient, database: Database, app_database: Database) -> None:
         self.http = http
         self.database = database
-        self.pool = pool
+        self.app_database = app_database
         self.made = 0
         self.told_to_wait = 0
 
@@ -125,7 +125,7 @@ async def shopkeeper_on(server: Server, **settings: Any) -> AsyncIterator[Shopke
     database = Database(await server.admin.fresh("coupons", upgrade_async), size=5)
     app = make_app(settings_for(database, Settings, **settings))
     async with client(app, database) as http:
-        yield Shopkeeper(http, database, app.state.door.database.engine.sync_engine.pool)
+        yield Shopkeeper(http, database, app.state.door.database)
     await database.close()
     await server.start()
     await server.admin.drop(database.url)
@@ -275,18 +275,17 @@ async def test_callers_of_a_slow_or_busy_database_are_told_to_come_again_and_nob
 ) -> None:
     """Row 15: a statement that takes too long is given up, and so is waiting for one of the ten connections"""
     async with shopkeeper_on(server, statement_seconds=statement_seconds) as keeper:
-        pool = keeper.pool
-        pool._timeout = wait_for_connection
+        keeper.app_database.wait_seconds = wait_for_connection
         async with held(keeper.database, "LOCK TABLE templates"), asyncio.timeout(20):
             answers = await asyncio.gather(*(keeper.ask(f"t{number}") for number in range(25)))
         assert [answer.status_code for answer in answers] == [503] * 25
         for answer in answers:
             check_told_to_wait(answer)
-        assert pool.checkedout() == 0
+        assert keeper.app_database.in_use == 0
         await asyncio.gather(*(keeper.ask(f"t{number}") for number in range(25)))
         keeper.made = 25
         await keeper.check()
-        assert pool.checkedout() == 0
+        assert keeper.app_database.in_use == 0
 
 
 async def test_workers_that_wait_for_each_other_both_finish_and_count_right(server: Server, running: Running) -> None:

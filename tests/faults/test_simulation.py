@@ -87,7 +87,7 @@ def caught(within: int = 400, **how: Any) -> str:
 
 def test_a_fact_must_be_inserted_only_if_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def add_all(session: Any, rows: dict[str, Any]) -> list[str]:
-        driver: Transaction = session.info["driver"]
+        driver: Transaction = session.driver
         await driver.insert_absent("facts", rows)
         await services.add_up(driver, list(rows.values()))
         return list(rows)

@@ -152,7 +152,7 @@ async def test_a_day_is_24_hours_also_where_clocks_are_changed(database: Databas
     (name,) = await rows(database, "SELECT current_database() AS name")
     async with database.transaction() as session:
         await execute(session, f"ALTER DATABASE {name['name']} SET timezone TO 'America/New_York'")
-    await database.engine.dispose()
+    await database.close()
     assert await rows(database, "SHOW timezone") == [{"TimeZone": "America/New_York"}]
     # The clocks of New York go forward on 2026-03-08.
     bought = datetime(2026, 3, 1, 12, tzinfo=ZoneInfo("America/New_York")).astimezone(UTC)

@@ -62,6 +62,7 @@ class Admin:
         name = url.rsplit("/", 1)[1]
         await self._run(_CUT, name)
         await self._run(_EMPTY, name)
+        await self._run(f"ALTER DATABASE {name} RESET ALL")
         self._free[name.split("_")[1]].append(url)
 
     async def _run(self, statement: str, database: str | None = None) -> None:

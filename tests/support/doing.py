@@ -64,9 +64,15 @@ def settings_for(database: Database, settings: type[ServiceSettings] = ServiceSe
 
 
 @asynccontextmanager
-async def client(app: FastAPI, database: Database, scopes: Sequence[str] = keys.SCOPES, shop_id: str | None = None):
+async def client(
+    app: FastAPI,
+    database: Database,
+    scopes: Sequence[str] = keys.SCOPES,
+    shop_id: str | None = None,
+    key: str | None = None,
+):
     """An HTTP client with a key of its own; the app runs in this process, without a broker."""
-    key = f"cbk_live_{secrets.token_hex(4)}_{secrets.token_hex(16)}"
+    key = key or f"cbk_live_{secrets.token_hex(4)}_{secrets.token_hex(16)}"
     await keys.add_key(database.url, SECRET, key, list(scopes), shop_id)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"}

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import httpx
@@ -30,6 +30,8 @@ _HEARS = {
 
 _FED_BACK = {"targeting": ("coupons",)}
 
+_KEY = f"cbk_live_{'0' * 8}_{'0' * 32}"
+
 
 class Pipeline:
     """`disorder` repeats, permutes and cuts what each service hears between two ticks; without it all is in order."""
@@ -39,6 +41,7 @@ class Pipeline:
         self._disorder = disorder
         self._told: dict[str, list[Event]] = {"storefront": []}
         self._feedback: list[Event] = []
+        self._requests = count()
 
     @classmethod
     async def make(cls, fresh_database: FreshDatabase, disorder: random.Random | None = None) -> "Pipeline":
@@ -93,10 +96,14 @@ class Pipeline:
         """A client at the service's HTTP door."""
         settings = importlib.import_module(f"services.{service}.settings").Settings
         make_app = importlib.import_module(f"services.{service}.app").make_app
-        async with doing.client(
-            make_app(doing.settings_for(self._databases[service], settings)), self._databases[service]
-        ) as http:
+        app = make_app(doing.settings_for(self._databases[service], settings))
+        async with doing.client(app, self._databases[service], key=_KEY) as http:
+            http.event_hooks = {"request": [self._number]}
             yield http
+
+    async def _number(self, request: httpx.Request) -> None:
+        # Ids come from the key and this: the same calls make the same things, and hold out the same customers.
+        request.headers.setdefault("Idempotency-Key", f"request {next(self._requests)}")
 
     async def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every business table."""

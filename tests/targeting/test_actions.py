@@ -201,7 +201,7 @@ async def test_the_version_rises_even_when_the_wall_clock_went_back(world: World
     made = await world.create(campaign())
     ahead = made.version + 10**15
     async with world.database.transaction() as session:
-        await session.info["driver"].execute("UPDATE campaigns SET version = $1", ahead)
+        await session.driver.execute("UPDATE campaigns SET version = $1", ahead)
     assert (await world.do(actions.start_campaign, made.campaign_id, T0)).version == ahead + 1
 
 

@@ -250,7 +250,8 @@ class Transaction:
 
 class Session:
     def __init__(self, driver: Transaction) -> None:
-        self.info: dict[str, Any] = {"driver": driver}
+        self.info: dict[str, Any] = {}
+        self.driver = driver
 
 
 @dataclass(eq=False)

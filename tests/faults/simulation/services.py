@@ -23,7 +23,7 @@ _CHUNK = 2
 
 async def add_facts(session: Session, rows: dict[str, Row]) -> list[str]:
     """Inserts those that are absent, adds them up and marks their customers; the ids of the new ones."""
-    driver: Transaction = session.info["driver"]
+    driver: Transaction = session.driver
     added = await driver.insert_absent("facts", rows)
     await add_up(driver, [rows[key] for key in added])
     return added
@@ -70,7 +70,7 @@ def _tell_fact(key: str, row: Row) -> tuple[str, Event]:
 
 async def _keep_newest(session: Session, rows: dict[str, Row]) -> None:
     """Of each customer the value last by (time, id), under a version that rises whatever is restored."""
-    driver: Transaction = session.info["driver"]
+    driver: Transaction = session.driver
     newest: dict[str, tuple[datetime, str, str]] = {}
     for key, row in rows.items():
         found = (row["time"], key, row["value"])
@@ -113,7 +113,7 @@ def is_newer(version: int, old: Row | None) -> bool:
 
 
 async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> None:
-    driver: Transaction = session.info["driver"]
+    driver: Transaction = session.driver
     told: dict[str, Row] = {}
     for event in events:
         row = {"value": event.data.platform, "version": event.data.version}
@@ -130,7 +130,7 @@ async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> 
 
 async def decide_some(session: Session, now: Now) -> bool:
     """Decides about a few of the marked; whether that was all."""
-    driver: Transaction = session.info["driver"]
+    driver: Transaction = session.driver
     marked = await driver.delete("marks", _CHUNK)
     if not marked:
         return True
