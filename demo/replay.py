@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from demo.history import Campaign, Day, History, Redemption, instant
-from demo.storefront import Coupons, Doors, Http, Storefront
+from demo.storefront import Coupons, Doors, Http, Messages, Storefront, orders_of
 
 RECALL = "Recall the silent"
 _AT_ONCE = 8
@@ -71,18 +71,30 @@ class Replay:
 
     async def _play_days(self, started: float) -> float | None:
         first_coupon: float | None = None
-        for day in self._history.days:
-            await self._pass_to(instant(day.opens_us))
+        opens = [instant(day.opens_us) for day in self._history.days]
+        closes = [*opens[1:], instant(self._history.ticks_us[-1])]
+        await self._storefront.tick(opens[0])
+        for day, opened, closed in zip(self._history.days, opens, closes, strict=True):
+            # Written down while the system is still at work.
+            orders = orders_of(day.baskets)
+            await self._coupons.wait_for(opened)
             if first_coupon is None and self._coupons.codes:
                 first_coupon = time.perf_counter() - started
-            await asyncio.gather(self._storefront.sell(day.baskets), self._redeem(day))
+            await self._trade(day, orders, closed)
             self._told += len(day.baskets)
-            self._progress(instant(day.opens_us), self._told)
+            self._progress(opened, self._told)
         return first_coupon
+
+    async def _trade(self, day: Day, orders: Messages, closed: datetime) -> None:
+        """The day's orders and redemptions, and behind all of them the tick that closes it."""
+        if day.redemptions:
+            await asyncio.gather(self._storefront.sell(orders), self._redeem(day))
+            orders = []
+        await self._storefront.tick(closed, orders)
 
     async def _close_shop(self) -> None:
         last = instant(self._history.ticks_us[-1])
-        await self._pass_to(last)
+        await self._coupons.wait_for(last)
         while await self._clock("metrics") < last:  # noqa: ASYNC110  (nothing but asking tells)
             await asyncio.sleep(0.02)
         self._progress(last, self._told)

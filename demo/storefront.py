@@ -28,6 +28,9 @@ SERVICES = ("profile", "segmentation", "targeting", "coupons", "metrics")
 _SOURCE = "demo/complete-journey"
 _PATIENCE = 120
 
+# `(key, body)` pairs, ready to be sent.
+Messages = list[tuple[str, bytes]]
+
 
 @dataclass(frozen=True, slots=True)
 class Doors:
@@ -153,19 +156,22 @@ class Storefront:
     async def stop(self) -> None:
         await self._producer.stop()
 
-    async def tick(self, at: datetime) -> None:
-        await asyncio.gather(*(self._tick(topic, at) for topic in topics.STOREFRONT))
+    async def tick(self, at: datetime, orders: Messages | None = None) -> None:
+        """Time has come this far; these orders happened before."""
+        told = {topics.STOREFRONT_ORDERS: orders or []}
+        await asyncio.gather(*(self._tick(topic, at, told.get(topic, [])) for topic in topics.STOREFRONT))
 
-    async def _tick(self, topic: str, at: datetime) -> None:
+    async def _tick(self, topic: str, at: datetime, messages: Messages) -> None:
         if topic not in self._partitions:
             self._partitions[topic] = await self._producer.count_partitions(topic)
-        await self._producer.publish(topic, [], Tick(at=at, partitions=self._partitions[topic]))
+        count = self._partitions[topic]
+        await self._producer.publish(topic, messages, Tick(at=at, partitions=count), partitions=count)
 
     async def identify(self, households: Iterable[str], at: datetime) -> None:
         await self.tell(topics.STOREFRONT_IDENTITIES, [(each, _identified(each, at)) for each in households])
 
-    async def sell(self, baskets: Iterable[Basket]) -> None:
-        await self.tell(topics.STOREFRONT_ORDERS, [(basket.household_id, _paid(basket)) for basket in baskets])
+    async def sell(self, orders: Messages) -> None:
+        await self._producer.publish(topics.STOREFRONT_ORDERS, orders)
 
     async def tell(self, topic: str, events: Iterable[tuple[str, Event]]) -> None:
         """`(key, event)` pairs; returns when the broker has acknowledged them."""
@@ -175,6 +181,10 @@ class Storefront:
 def _identified(household: str, at: datetime) -> StorefrontCustomerIdentified:
     data = Identification(person=Person(source_id=household), shop_id="loyalty-desk", member=True)
     return StorefrontCustomerIdentified(id=f"household-{household}", source=_SOURCE, time=at, data=data)
+
+
+def orders_of(baskets: Iterable[Basket]) -> Messages:
+    return [(basket.household_id, encode(_paid(basket))) for basket in baskets]
 
 
 def _paid(basket: Basket) -> StorefrontOrderCompleted:

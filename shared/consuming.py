@@ -14,7 +14,8 @@ class Consumers:
     """The visible list of a service's subscriptions.
 
     `clocked` topics carry the clock and are read tick by tick; `unclocked` ones feed back and never enter a decision.
-    `patience_ms`: how long a batch that no tick completes may wait for more.
+    `patience_ms`: how long a batch that no tick completes may wait for more. `rest_ms`: how long it rests between two
+    looks at its topics, so that the processors are left to those who decide.
     """
 
     def __init__(
@@ -24,11 +25,13 @@ class Consumers:
         unclocked: list[str] | None = None,
         skips_ticks: bool = False,
         patience_ms: int = 12,
+        rest_ms: int = 0,
     ) -> None:
         self.clocked = clocked
         self.unclocked = unclocked or []
         self.skips_ticks = skips_ticks
         self.patience_ms = patience_ms
+        self.rest_ms = rest_ms
         self._handlers: dict[type[Event], Handler] = {}
         self._after: Callable[[Session], Awaitable[None]] | None = None
 

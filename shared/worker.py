@@ -95,7 +95,9 @@ class Worker:
         """Fetches; whether there was anything."""
         # While something waits for the clock, another worker may be the one that moves it.
         waiting = self._buffers.waiting()
-        found = await consumer.poll(50 if waiting else 1000)
+        if rest_ms := self._consumers.rest_ms:
+            await asyncio.sleep(rest_ms / 1000)
+        found = await consumer.poll(0 if rest_ms else 50 if waiting else 1000)
         self._arrive(found)
         await self._linger(consumer, bool(found))
         consumer.pause(self._buffers.full())

@@ -11,7 +11,7 @@ from shared.events.targeting import CampaignUpdated, DecisionMade
 
 # Not heard: profile.updated (its figures follow from orders and visits) and coupon.expired (from `valid_until`).
 # Nobody decides by a figure, so metrics takes its time and stores much at once.
-consumers = Consumers(clocked=[topics.PROFILE, topics.SEGMENTATION, topics.TARGETING, topics.COUPONS], patience_ms=50)
+consumers = Consumers(clocked=[topics.PROFILE, topics.SEGMENTATION, topics.TARGETING, topics.COUPONS], rest_ms=50)
 
 
 @consumers.on(OrderPaid)
