@@ -1,6 +1,6 @@
 """Segmentation's tables."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.tables import instant, service_metadata
@@ -62,11 +62,11 @@ lifecycle_states = Table(
     Column("reacquired", Boolean, nullable=False),
     instant("cycle_started_at", nullable=True),
     instant("last_order_at", nullable=True),
-    # The counted orders of the model's lookback, as microseconds: read at every evaluation.
-    Column("recent_orders", ARRAY(BigInteger), nullable=False),
+    # The counted orders of the model's lookback, as eight bytes of microseconds each: read at every evaluation.
+    Column("recent_orders", LargeBinary, nullable=False),
     instant("evaluated_at"),
     instant("due_at", nullable=True),
-    Index("ix_lifecycle_states_due_at_customer_id", "due_at", "customer_id"),
+    Index("ix_lifecycle_states_due_at", "due_at"),
 )
 
 lifecycle_history = Table(
@@ -81,7 +81,7 @@ lifecycle_history = Table(
     Column("model_version", Integer, nullable=False),
     # Counts as of an instant: the entries still open and those that ended later, so recent instants are cheap.
     Index("ix_lifecycle_history_until_since_stage", "until", "since", "stage"),
-    Index("ix_lifecycle_history_since_from_stage_stage", "since", "from_stage", "stage"),
+    Index("ix_lifecycle_history_since", "since", postgresql_using="brin"),
 )
 
 segments = Table(

@@ -1,5 +1,6 @@
 """Stages: where customers stand, the history, and what is counted over it."""
 
+import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ async def get_cases(
 
 def _case(row: Any) -> Case:
     before = _standing(row, row["known_until"])
-    orders = [*(row["recent_orders"] or ()), *row["orders"]]
+    orders = [*_unpacked(row["recent_orders"] or b""), *row["orders"]]
     start = before._replace(at=row["begins_at"])
     return Case(row["customer_id"], before, start, orders, row["first_visit_at"], None)
 
@@ -188,23 +189,24 @@ async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequ
     await execute(
         session,
         """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
-                  recent_orders, due_at, evaluated_at)
-           SELECT *, $2::timestamptz FROM jsonb_to_recordset($1::text::jsonb)
-                AS n(customer_id text, stage text, stage_since timestamptz, reacquired bool,
-                     cycle_started_at timestamptz, last_order_at timestamptz, recent_orders bigint[],
-                     due_at timestamptz)
+                  due_at, recent_orders, evaluated_at)
+           SELECT *, $3::timestamptz FROM ROWS FROM (
+                      jsonb_to_recordset($1::text::jsonb)
+                          AS (customer_id text, stage text, stage_since timestamptz, reacquired bool,
+                              cycle_started_at timestamptz, last_order_at timestamptz, due_at timestamptz),
+                      unnest($2::bytea[])) AS n
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
                   last_order_at = excluded.last_order_at, recent_orders = excluded.recent_orders,
                   evaluated_at = excluded.evaluated_at, due_at = excluded.due_at""",
-        as_rows([_state(model, case, done) for case, done in advances]),
+        as_rows([_state(case, done) for case, done in advances]),
+        [_recent(model, case, done.standing) for case, done in advances],
         instant(advances[0][1].standing.at),
     )
 
 
-def _state(model: LifecycleModel, case: Case, done: Advance) -> dict[str, Any]:
-    at, stage, since, reacquired, cycle, last, _ = done.standing
-    begins_at = max((each for each in (since, last) if each is not None), default=at)
+def _state(case: Case, done: Advance) -> dict[str, Any]:
+    _, stage, since, reacquired, cycle, last, _ = done.standing
     return {
         "customer_id": case.customer_id,
         "stage": stage,
@@ -212,11 +214,21 @@ def _state(model: LifecycleModel, case: Case, done: Advance) -> dict[str, Any]:
         "reacquired": reacquired,
         "cycle_started_at": _moment(cycle),
         "last_order_at": _moment(last),
-        "recent_orders": case.orders[
-            bisect_right(case.orders, begins_at - model.lookback) : bisect_right(case.orders, at)
-        ],
         "due_at": instant_or_never(done.due_at),
     }
+
+
+def _recent(model: LifecycleModel, case: Case, standing: Standing) -> bytes:
+    begins_at = max(
+        (each for each in (standing.since, standing.last_order_at) if each is not None), default=standing.at
+    )
+    first = bisect_right(case.orders, begins_at - model.lookback)
+    recent = case.orders[first : bisect_right(case.orders, standing.at)]
+    return struct.pack(f">{len(recent)}q", *recent)
+
+
+def _unpacked(recent: bytes) -> tuple[Micros, ...]:
+    return struct.unpack(f">{len(recent) // 8}q", recent)
 
 
 def _moment(at: Micros | None) -> datetime | None:
