@@ -15,7 +15,7 @@ from shared.parked import Parked
 _AHEAD = timedelta(seconds=60)
 _HIGH = 5_000
 _LOW = 1_000
-BATCH = 5_000
+BATCH = 10_000
 
 
 class PositionLost(Exception):

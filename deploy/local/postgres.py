@@ -21,7 +21,7 @@ SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",  # the path to it may be too long, and TCP is all that is needed
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
     "max_wal_size": "2GB",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
