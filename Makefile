@@ -48,8 +48,8 @@ check: setup ## What CI checks: ruff, pyright, import contracts
 format: setup ## Put the code in order (ruff)
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: setup ## Measure the replay on this machine
-	@$(BIN)/comeback bench replay $(ARGS)
+bench: setup ## Measure everything on this machine, twenty minutes; one thing: .venv/bin/comeback bench --help
+	@$(BIN)/comeback bench all $(ARGS)
 
 chaos: setup ## The crash suite, seed after seed: make chaos SEEDS=20 MINUTES=60 ARGS="--first-seed 3 --verbose"
 	@$(BIN)/python -m tests.faults.system --seeds $(SEEDS) --minutes $(MINUTES) $(ARGS)

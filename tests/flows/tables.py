@@ -8,6 +8,12 @@ from shared.database import connect
 PLUMBING = {"inbox", "outbox", "clock", "parked", "idempotency_keys", "api_keys", "alembic_version"}
 # Versions are a clock of their own machine, and who told a field last of two equal tellings is no fact.
 _VERSIONS = ("version", "campaign_version", "rule_versions", "stage_version")
+# By which tick it was told last is the version of a stage and of a membership, for those who hear of it.
+_TOLD_LAST = {
+    ("known_customers", "stage_decided_at"),
+    ("known_memberships", "decided_at"),
+    ("stages", "decided_at"),
+}
 
 
 async def snapshot(environment: dict[str, str]) -> dict[str, list[tuple[Any, ...]]]:
@@ -30,7 +36,9 @@ async def _tables(connection: Any) -> dict[str, list[str]]:
            AND is_identity = 'NO' AND coalesce(column_default, '') NOT LIKE 'nextval(%'
            ORDER BY table_name, ordinal_position"""
     ):
-        if row["table_name"] not in PLUMBING and row["column_name"] not in (*_VERSIONS, "created_at", "updated_at"):
+        if row["table_name"] in PLUMBING or (row["table_name"], row["column_name"]) in _TOLD_LAST:
+            continue
+        if row["column_name"] not in (*_VERSIONS, "created_at", "updated_at"):
             column = f'"{row["column_name"]}"'
             if row["data_type"] == "jsonb" and row["column_name"] == "definition":
                 column = f"{column} - '{{version,created_at,updated_at}}'::text[]"

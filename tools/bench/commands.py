@@ -68,6 +68,14 @@ def footprint(rate: Rate = 2_000, seconds: Seconds = 30, json_file: JsonFile = N
     write("footprint", footprints.measure(rate, seconds), json_file)
 
 
+@app.command("all")
+def everything() -> None:
+    """All of them, one after another, each on a system of its own."""
+    for each in (pipeline, profile, freshness, footprint, growth):
+        each()
+    replay()
+
+
 @app.command()
 def replay(json_file: JsonFile = None) -> None:
     """B9: a year of real orders through all services; exit code 1 if a figure differs."""
