@@ -42,9 +42,9 @@ class Publisher(Protocol):
 def emit(session: Session, events: list[tuple[str, Event]]) -> None:
     """Tells `(key, event)` pairs when the session's transaction commits, and only then."""
     service: str = session.info["service"]
-    for _, event in events:
-        if producer_of(type(event)) != service:
-            raise AssertionError(f"{service} may not emit {type(event).__name__}")
+    for event_type in {type(event) for _, event in events}:
+        if producer_of(event_type) != service:
+            raise AssertionError(f"{service} may not emit {event_type.__name__}")
     session.info.setdefault("outbox", []).extend(events)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 # The kinds of identifier; with the id space (`platform`) and the identifier itself they make a customer id.
 SOURCE_ID = "source_id"
@@ -16,8 +17,7 @@ class Label(StrEnum):
     OLD = "old"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The identifier that an event is attributed to."""
 
     platform: str
@@ -38,8 +38,7 @@ def label(orders: int) -> Label:
     return Label.OLD if orders > 0 else Label.NEW
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What one event says of an order: of fields the latest `(at, event_id)` wins, of instants the earliest."""
 
     order_key: str

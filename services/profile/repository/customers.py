@@ -1,17 +1,15 @@
 """Customers, what they spent, and their visits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
 from shared.database import ReadSession, Session, as_rows, execute, fetch, fetch_one
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     visit_id: str
     customer_id: str
     shop_id: str

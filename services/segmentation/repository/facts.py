@@ -9,7 +9,7 @@ from services.segmentation.errors import CustomerNotFound
 from shared.database import ReadSession, Session, as_rows, execute, fetch_one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Customer:
     customer_id: str
     version: int
@@ -25,7 +25,7 @@ class Customer:
     visits: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Order:
     order_key: str
     version: int

@@ -3,10 +3,9 @@
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.segmentation.domain import (
     Advance,
@@ -20,8 +19,7 @@ from services.segmentation.domain import (
 from shared.database import ReadSession, Session, as_rows, execute, fetch
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A customer to be advanced: where they were known to stand, where to begin, and the orders that matter.
 
     `rewound_to`: something changed before the last order or the stage that holds; the history is told anew from there.

@@ -1,15 +1,13 @@
 """Whom the next tick has to look at: those of whom something was told, and those for whom time alone does something."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.database import ReadSession, Session, execute, fetch, fetch_one
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """From when on a customer's lifecycle may be another (None: it is not); `untimed`: a change without an instant."""
 
     changes_from: datetime | None

@@ -9,7 +9,7 @@ from services.targeting.domain import Cause, Kind, Known
 from shared.database import ReadSession, Session, as_rows, execute, fetch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
     """A customer's current stage as one event tells it; the latest `(decided_at, since, change_id)` wins."""
 
