@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from shared.clock import BEGINNING, wall
 from shared.events import ClockTicked, Event
 from shared.events.codec import Undecodable, decode
-from shared.inbox import Partition, Step
-from shared.kafka import Record
+from shared.inbox import Partition, Record, Step
 from shared.parked import Parked
 
 # A tick cannot be taken back: one from a clock that runs ahead is not believed.

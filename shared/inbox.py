@@ -5,10 +5,12 @@ A position is moved by compare-and-set: whoever finds another value there has be
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from shared.database import Session, execute, fetch
 
 Partition = tuple[str, int]
+Record = Any  # the consumer's: topic, partition, offset, key, value, headers
 
 
 class Overtaken(Exception):

@@ -17,12 +17,11 @@ from shared import metrics, topics, tracing
 from shared.events import ClockTicked, Tick
 from shared.events.codec import Undecodable, decode, encode
 from shared.events.envelope import CONTENT_TYPE
-from shared.inbox import Partition
+from shared.inbox import Partition, Record
 from shared.telemetry import log
 
 __all__ = ["Consumer", "KafkaError", "Producer", "Record", "add_partitions", "create_topics", "get_last_ticks"]
 
-Record = Any  # aiokafka's ConsumerRecord: topic, partition, offset, key, value
 _HEADERS = [("content-type", CONTENT_TYPE)]
 # By partition: `(key, body)` in the order in which they must arrive.
 Parts = dict[int, list[tuple[bytes | None, bytes]]]

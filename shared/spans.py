@@ -1,7 +1,7 @@
 """The only file that knows OpenTelemetry: spans of requests and batches, sent by OTLP; `tracing` imports it if on."""
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,6 @@ from structlog.contextvars import bound_contextvars
 
 from shared.buffers import Batch, Item
 from shared.events import short_type
-from shared.tracing import Trail
 
 _PATH = "/v1/traces"
 # A collector that is away holds up nobody who stops.
@@ -76,13 +75,13 @@ class Spans:
             span.set_status(StatusCode.ERROR)
 
     @contextmanager
-    def batch(self, batch: Batch, trail: Trail) -> Generator[None]:
+    def batch(self, batch: Batch, note: Callable[[str, str], None]) -> Generator[None]:
         spans: list[Span] = []
         for parent, items in _by_context(batch.events).items():
             spans.append(self._begin(parent, items, batch.size))
             if written := _written(spans[-1]):
                 for item in items:
-                    trail.note((item.record.key or b"").decode(errors="replace"), written)
+                    note((item.record.key or b"").decode(errors="replace"), written)
         try:
             with bound_contextvars(**_named(spans)):
                 yield

@@ -88,7 +88,7 @@ def answered(method: str, route: str, status: int | None, request_id: str) -> No
 
 def batch(heard: "Batch") -> AbstractContextManager[None]:
     """Around the transaction of a batch: a span in each trace that it goes on with."""
-    return _OFF if _spans is None else _spans.batch(heard, _trail)
+    return _OFF if _spans is None else _spans.batch(heard, _trail.note)
 
 
 def rename(old: str, new: str) -> None:

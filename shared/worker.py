@@ -13,8 +13,8 @@ from shared.buffers import Batch, Buffers, Item, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
 from shared.database import Database, Session, is_about_data, is_transient, savepoint
-from shared.inbox import Overtaken, Partition
-from shared.kafka import Consumer, KafkaError, Record
+from shared.inbox import Overtaken, Partition, Record
+from shared.kafka import Consumer, KafkaError
 from shared.parked import add_parked, reason_of
 from shared.telemetry import log
 from shared.timekeeper import Decide, Timekeeper, get_clock

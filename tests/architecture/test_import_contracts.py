@@ -20,7 +20,7 @@ PLANTED = [
     ("services/targeting/actions/__init__.py", "import services.profile.domain", {"independent"}),
     ("services/metrics/routes/__init__.py", "import services.coupons.errors", {"independent"}),
     ("services/profile/domain.py", "import services.profile.models", {"down", "models", "domain"}),
-    ("services/profile/repository.py", "import services.profile.actions.ordering", {"down", "actions"}),
+    ("services/profile/repository/orders.py", "import services.profile.actions.ordering", {"down", "actions"}),
     ("services/profile/errors.py", "import services.profile.domain", {"down"}),
     ("services/profile/routes/customers.py", "import services.profile.consumers", {"down"}),
     ("services/profile/helpers.py", "", {"down"}),

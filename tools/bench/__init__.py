@@ -1,4 +1,4 @@
-"""`comeback bench`: programs that measure; no test runs them. Their JSON names machine, versions and commit."""
+"""`comeback bench`: programs that measure. Their JSON names machine, versions and commit."""
 
 from tools.bench.commands import app
 

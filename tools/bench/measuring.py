@@ -67,7 +67,7 @@ def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, 
 
 
 def percentile(sorted_values: list[float], share: float) -> float:
-    """The smallest value that at least that share does not exceed."""
+    """The first value that this share of them stays below."""
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 

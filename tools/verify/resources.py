@@ -43,7 +43,7 @@ def checks() -> list[Check]:
             "I15",
             "no connection has had a transaction open for longer than --max-age",
             SERVICES,
-            """SELECT pid, application_name, state,
+            """SELECT pid, state, wait_event, left(query, 200) AS query,
                       coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0)::float8 AS seconds
                FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
                     AND backend_type = 'client backend'""",

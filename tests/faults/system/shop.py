@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from demo.storefront import Doors, Http, Refused, Storefront
+from demo.storefront import Doors, Http, Messages, Refused, Storefront
 from shared.kafka import KafkaError
 from tests.flows.world import Shop, World
 
@@ -67,9 +67,9 @@ class PatientHttp(Http):
 class CountingStorefront(Storefront):
     """Asks before each tick how many partitions there are, as whoever ticks into a topic that grows must."""
 
-    async def tick(self, at: datetime) -> None:
+    async def tick(self, at: datetime, orders: Messages | None = None) -> None:
         self._partitions.clear()
-        await patiently(lambda: super(CountingStorefront, self).tick(at))
+        await patiently(lambda: super(CountingStorefront, self).tick(at, orders))
 
 
 class PatientWorld(World):

@@ -12,14 +12,14 @@ async def _killed_at(place: str, ground: Ground) -> str:
     names = [name for name in WORKERS if place != "after_publish" or name != "metrics-worker"]
     before = dict(ground.platform.starts)
     for name in names:
-        ground.platform.armed[name] = f"{place}:{ground.dice.choice([1, 1, 0.7])}"
+        ground.platform.armed[name] = f"{place}:{ground.dice.choice([1, 1, 0.9])}"
         ground.stack.kill(name)
     ground.release(4)
 
     def died_again() -> bool:
         return all(ground.platform.starts[name] - before.get(name, 0) >= 2 for name in names)
 
-    await ground.until(died_again, f"every worker dies {place}: {dict(ground.platform.starts)} after {before}")
+    await ground.until(died_again, f"every worker dies {place}, started before: {before}")
     return f"{len(names)} workers died {place}"
 
 
