@@ -12,6 +12,8 @@ from shared.errors import Refusal
 
 _encoder = msgspec.json.Encoder()
 
+# Seconds between two questions of one who stands by.
+_STAND_BY = 0.5
 _READ_ONLY = "25006"
 # Serialization failure, deadlock, a lock or a statement or an idle session that took too long; no room, no memory, no
 # connections; read-only; a disk that fails; a server that goes down, is not there yet or lets nobody in: try again.
@@ -169,8 +171,17 @@ async def savepoint(session: Session) -> AsyncGenerator[None]:
 
 
 async def lock_session(connection: Any, number: int) -> None:
-    """Waits until this session holds the advisory lock; it does until it ends."""
+    """Waits in line until this session holds the advisory lock; it does until it ends.
+
+    Not for long: as long as a statement waits, nothing that was deleted meanwhile can be cleared away.
+    """
     await connection.execute("SELECT pg_advisory_lock($1)", number)
+
+
+async def stand_by(connection: Any, number: int) -> None:
+    """The same for who may have to wait for days: asks again and again, and holds nothing back in between."""
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", number):  # noqa: ASYNC110  (nothing tells)
+        await asyncio.sleep(_STAND_BY)
 
 
 def sql_state(error: BaseException) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 from cramjam import lz4  # pyright: ignore[reportMissingModuleSource]
 
 from shared import failpoints, tracing
-from shared.database import Database, Session, execute, lock_session
+from shared.database import Database, Session, execute, stand_by
 from shared.events import Event, Tick, producer_of
 from shared.events.codec import encode
 
@@ -90,7 +90,7 @@ class Relay:
         """Waits for the lock, then relays until the session that holds it is lost (RelayLost) or cancelled."""
         connection = await self._database.connect()
         try:
-            await lock_session(connection, RELAY_LOCK)
+            await stand_by(connection, RELAY_LOCK)
             # A row whose deletion is lost with the machine is published once more, which is allowed.
             await connection.execute("SET synchronous_commit = off")
             await connection.add_listener(NOTIFY_CHANNEL, self._notice)

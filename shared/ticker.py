@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from shared.clock import wall
-from shared.database import Database, lock_session
+from shared.database import Database, stand_by
 from shared.events import Tick
 from shared.outbox import Publisher, RelayLost
 
@@ -25,7 +25,7 @@ class Ticker:
         """Waits for the lock, then ticks for as long as the session that holds it lives."""
         connection = await self._database.connect()
         try:
-            await lock_session(connection, TICKER_LOCK)
+            await stand_by(connection, TICKER_LOCK)
             applied = None
             while True:
                 await self._tick()

@@ -18,6 +18,7 @@ from tools.output import complain, out
 app = typer.Typer(help="The topics: their partitions, and more of them.", no_args_is_help=True)
 
 # Who writes a topic's ticks, and under which lock.
+_GRACE = 1.0
 _WRITERS = {
     **dict.fromkeys(names.STOREFRONT, ("profile", TICKER_LOCK)),
     names.PROFILE: ("profile", RELAY_LOCK),
@@ -74,10 +75,13 @@ async def grow_topic(bootstrap: str, database_url: str, lock: int, topic: str, p
     """
     connection = await _locked(database_url, lock)
     try:
+        # What was being written when its writer lost the lock has a moment to arrive.
+        await asyncio.sleep(_GRACE)
         before = await get_last_ticks(bootstrap, topic)
         if partitions < len(before):
             raise typer.BadParameter(f"{topic} has {len(before)} partitions, and they never become fewer")
         if partitions > len(before):
+            _refuse_half_told(before)
             await add_partitions(bootstrap, topic, partitions)
         known = [tick.at for tick in before.values() if tick is not None]
         silent = [number for number in range(partitions) if before.get(number) is None]
@@ -87,6 +91,13 @@ async def grow_topic(bootstrap: str, database_url: str, lock: int, topic: str, p
         return len(silent)
     finally:
         await connection.close()
+
+
+def _refuse_half_told(ticks: dict[int, Tick | None]) -> None:
+    # What was told only in part is told again, and by more partitions its facts would go to others than before: into
+    # one that has the tick already, behind it.
+    if len({tick and tick.at for tick in ticks.values()}) > 1:
+        raise StackError("A tick has not reached every partition: start the worker, wait, and run this again.")
 
 
 def _refuse_unfinished(silent: list[int], old: int) -> None:

@@ -51,7 +51,7 @@ async def interrupt(stack: Stack, *words: str) -> None:
     async with asyncio.timeout(60):
         while not await active(stack):
             await asyncio.sleep(0.1)
-        await asyncio.sleep(4)
+        await asyncio.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, said = await process.communicate()
     assert process.returncode not in (0, None)
@@ -74,7 +74,7 @@ async def test_a_known_truth_is_found_again(make_system: MakeSystem) -> None:
     too_many = await asyncio.to_thread(refusal, stack, "--rate", "5", "--seconds", "10")
     assert "ask for fewer customers or a rate of" in too_many
     words = ("--rate", "600", "--seconds", "10", "--customers", "400")
-    await interrupt(stack, "--rate", "600", "--seconds", "60", "--customers", "400")
+    await interrupt(stack, *words)
     found = await asyncio.to_thread(simulate, stack, *words)
     assert number(found["events sent"][0]) == 6000
     check(found, enough=100)

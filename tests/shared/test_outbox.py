@@ -134,6 +134,22 @@ async def test_only_one_relay_publishes(fresh_database: FreshDatabase) -> None:
     assert sorted(len(broker.log) for broker in brokers) == [0, 30]
 
 
+async def test_a_relay_that_stands_by_keeps_nothing_from_being_cleared_away(fresh_database: FreshDatabase) -> None:
+    """I15: a statement that waits for a lock for days would hold a snapshot of the first of them"""
+    database = await fresh_database("profile")
+    tasks = [asyncio.create_task(Relay(database, Broker(), "profile-events").run()) for _ in range(2)]
+    await asyncio.sleep(1.2)
+    old = await rows(
+        database,
+        """SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND xact_start < clock_timestamp() - interval '1 second'""",
+    )
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert old == []
+
+
 async def test_a_relay_whose_session_is_lost_ends(fresh_database: FreshDatabase) -> None:
     database, broker = await fresh_database("profile"), Broker()
     task = asyncio.create_task(Relay(database, broker, "profile-events").run())

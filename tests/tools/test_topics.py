@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local.errors import StackError
 from deploy.local.stack import Stack
 from services.profile.actions import tell_profiles
 from services.profile.consumers import on_storefront_order_completed
@@ -74,6 +75,17 @@ async def shop(servers: Stack, fresh_database: FreshDatabase) -> AsyncIterator[S
     wiring = replace(wiring, service="profile")
     yield Shop(Running(database, producer, wiring), bootstrap, topic)
     await producer.stop()
+
+
+async def test_a_topic_does_not_grow_while_a_tick_is_told_only_in_part(shop: Shop) -> None:
+    """Row 11: told again, by more partitions, its facts could come to stand behind a tick that is there already"""
+    await shop.tick(T1, 2)
+    await shop.tick(T2, 2, into=[0])
+    with pytest.raises(StackError, match="has not reached every partition"):
+        await shop.grow(4)
+    assert len(await get_last_ticks(shop.bootstrap, shop.topic)) == 2
+    await shop.tick(T2, 2, into=[1])
+    assert await shop.grow(4) == 2
 
 
 async def test_a_topic_grows_and_everything_after_it_is_applied_once(shop: Shop) -> None:

@@ -327,6 +327,13 @@ class Connection:
         self.store.deleted = {key: outbox.pop(key) for key in args[0] if key in outbox}
         return f"DELETE {len(self.store.deleted)}"
 
+    async def fetchval(self, sql: str, *_: Any) -> bool:
+        assert _normal(sql) == "SELECT pg_try_advisory_lock($1)"
+        await self._ask()
+        if self.store.relaying is None:
+            self.store.relaying = self
+        return self.store.relaying is self
+
     async def _lock(self) -> None:
         await self._ask()
         while self.store.relaying is not None:

@@ -217,6 +217,9 @@ class World:
             connection.terminate()
 
     def _grow_now(self, topic: str) -> None:
+        ticks = [_last_tick([record.value for record in part]) for part in self.broker.topics[topic]]
+        if len({tick and tick.at for tick in ticks}) > 1:
+            return  # refused: what was told in part will be told again, and must go where it went
         self.say(f"{topic} grows to {len(self.broker.topics[topic]) + 1}")
         self.broker.grow(topic)
         self.half_grown.add(topic)
