@@ -106,7 +106,9 @@ class Database:
             try:
                 await transaction.start()
             except BaseException as error:
-                connection.terminate()
+                # One that was closed from the other end is the pool's again already.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
                 await pool.release(connection)
                 # It died in the pool, as all that were open do when the server restarts: on to the next one.
                 if not left or not isinstance(error, Exception):

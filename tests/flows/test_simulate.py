@@ -45,9 +45,12 @@ def refusal(stack: Stack | Path, *words: str) -> str:
 async def interrupt(stack: Stack, *words: str) -> None:
     """Ctrl-C in the middle of a run: its campaign stays active, and its customers stop in the middle of their lives."""
     environment = {**os.environ, "COMEBACK_HOME": str(stack.home.folder)}
+    # Started in the background, as a build may be, we ignore the signal, and so would whoever we start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "tools.main", "simulate", *words], env=environment, stderr=asyncio.subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, before)
     async with asyncio.timeout(60):
         while not await active(stack):
             await asyncio.sleep(0.1)
