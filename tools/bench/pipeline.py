@@ -78,7 +78,7 @@ class _Run:
     async def _fill(self, count: int) -> list[bytes]:
         """So many events stand in Kafka, the last tick behind them; some of them as they were sent."""
         with err.status(f"Writing {count:,} events to Kafka ..."):
-            sample = ceilings.bodies(self._load.events(1, self._at)) if not count else []
+            sample: list[bytes] = []
             for begun in range(0, count, _EVENTS_PER_TICK):
                 told = self._load.events(min(_EVENTS_PER_TICK, count - begun), self._at)
                 if len(sample) < ceilings.SAMPLE:
