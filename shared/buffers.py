@@ -150,11 +150,14 @@ class Buffers:
                 continue
             if record.offset > part.fetched:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
-            item = Item(record, None) if (record.value or b"").startswith(self._ignored) else _read(record)
-            part.items.append(item)
-            part.matter += item.matters
             part.fetched += 1
-            if isinstance(item.event, ClockTicked):
+            if record.value is not None and record.value.startswith(self._ignored):
+                part.items.append(Item(record, None))
+                continue
+            item = _read(record)
+            part.items.append(item)
+            part.matter += 1
+            if type(item.event) is ClockTicked:
                 part.ticks.append((max(part.newest_tick, item.event.data.at), part.fetched))
                 self.newest_tick = max(self.newest_tick, item.event.data.at)
 
@@ -216,17 +219,16 @@ class Buffers:
         step = Step(part.offset, part.offset)
         for item in islice(part.items, limit):
             step.next_offset += 1
-            batch.size += 1
-            if item.reason is not None:
-                batch.unreadable.append(item)
-            elif item.event is None:
-                continue
-            elif isinstance(item.event, ClockTicked):
+            if item.event is None:
+                if item.reason is not None:
+                    batch.unreadable.append(item)
+            elif type(item.event) is ClockTicked:
                 self._note_tick(step, item.event)
                 if part.aligned:
                     break
             else:
                 batch.events.append(item)
+        batch.size += step.next_offset - step.offset
         batch.steps[partition] = step
 
     @staticmethod

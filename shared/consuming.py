@@ -1,6 +1,6 @@
 """How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 from shared.database import Session
@@ -57,8 +57,9 @@ class Consumers:
         ours = {*self._handlers, ClockTicked}
         return tuple(f'{{"type":"{type_of(event)}",'.encode() for event in EVENTS if event not in ours)
 
-    def wants(self, event: Event) -> bool:
-        return type(event) in self._handlers
+    @property
+    def handled(self) -> Container[type]:
+        return self._handlers
 
     async def handle(self, session: Session, events: list[Event]) -> None:
         """Gives each handler its events, in the order in which the handlers are declared."""

@@ -46,7 +46,8 @@ def report(batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> Non
 
 
 def _types(items: Iterable[Item]) -> Counter[str]:
-    return Counter(short_type(item.event) for item in items if item.event is not None)
+    found = Counter(type(item.event) for item in items if item.event is not None)
+    return Counter({short_type(event_type): count for event_type, count in found.items()})
 
 
 class Watched(Protocol):

@@ -168,7 +168,8 @@ class Worker:
 
     async def _commit(self, batch: Batch, may_move: bool, *, careful: bool = False) -> list[tuple[Item, str]]:
         """Effects, outgoing events, parked records and positions, together or not at all; and the clock, if it may."""
-        wanted = [item for item in batch.events if item.event is not None and self._consumers.wants(item.event)]
+        handled = self._consumers.handled
+        wanted = [item for item in batch.events if type(item.event) in handled]
         async with self._database.transaction() as session:
             session.info.update(self._info)
             refused = [(item, item.reason or "unreadable") for item in batch.unreadable]

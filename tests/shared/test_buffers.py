@@ -82,7 +82,8 @@ def test_it_stops_where_all_partitions_have_a_tick() -> None:
 
 
 def test_a_batch_that_no_tick_ends_is_not_waited_for() -> None:
-    buffers = reading([visit(number) for number in range(20_000)] + [tick(T1)], aligned=False)
+    many: list[bytes | None] = [visit(number) for number in range(20_000)]
+    buffers = reading([*many, tick(T1)], aligned=False)
     assert buffers.take(BEGINNING).size == 16_000
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
 from shared.database import ReadSession, Session, as_rows, execute, fetch, fetch_one
@@ -61,26 +63,42 @@ async def upsert_customers(session: Session, changes: dict[str, Change], version
     )
 
 
-def _added(customer_id: str, change: Change) -> dict[str, Any]:
-    identity = change.identity
-    named = identity is not None and identity.kind == SOURCE_ID
-    row = {
-        "customer_id": customer_id,
-        "platform": identity.platform if identity else "",
-        "source_id": identity.identifier if identity and named else None,
-        "anonymous_id": identity.identifier if identity and not named else None,
-        "member": change.member,
-        "member_at": change.member_at,
-        "member_by": change.member_by,
-        "orders": change.orders,
-        "visits": change.visits,
-        "first_order_at": change.first_order_at,
-        "last_order_at": change.last_order_at,
-        "first_visit_at": change.first_visit_at,
-        "last_visit_at": change.last_visit_at,
-    }
-    # What is absent reads as NULL, and costs nothing; most of it is, when the batch held visits only.
-    return {name: value for name, value in row.items() if value is not None}
+class _Added(msgspec.Struct, gc=False, omit_defaults=True):
+    """What is absent reads as NULL, and costs nothing; most of it is, when the batch held visits only."""
+
+    customer_id: str
+    platform: str
+    member_by: str
+    orders: int
+    visits: int
+    source_id: str | None = None
+    anonymous_id: str | None = None
+    member: bool | None = None
+    member_at: datetime | None = None
+    first_order_at: datetime | None = None
+    last_order_at: datetime | None = None
+    first_visit_at: datetime | None = None
+    last_visit_at: datetime | None = None
+
+
+def _added(customer_id: str, change: Change) -> _Added:
+    platform, kind, identifier = change.identity or ("", SOURCE_ID, None)
+    named = kind == SOURCE_ID
+    return _Added(
+        customer_id,
+        platform,
+        change.member_by,
+        change.orders,
+        change.visits,
+        identifier if named else None,
+        None if named else identifier,
+        change.member,
+        change.member_at,
+        change.first_order_at,
+        change.last_order_at,
+        change.first_visit_at,
+        change.last_visit_at,
+    )
 
 
 async def recount_customers(session: Session, customer_ids: list[str]) -> list[Any]:

@@ -82,7 +82,7 @@ EVENTS = (
     p.VisitsRecorded(
         **story.of(
             "profile",
-            "vst_2d7f5k0q8w3m9c1x6v4b2n7z",
+            "vst_2d7f5c0a8b3e9c1d6f4b2a7e",
             story.VISITED,
             p.Visits(
                 visits=[
