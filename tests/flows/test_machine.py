@@ -164,7 +164,7 @@ def test_any_life_told_in_any_way_leaves_the_same_facts_and_decisions(
     """Rows 28 to 30: permutations, repetitions, delays up to 40 days, a refund before its order"""
     monkeypatch.setattr("shared.ids.draw", lambda prefix: f"{prefix}_the_only_one")
     run_state_machine_as_test(
-        lambda: Life(admin),
+        lambda: Life(admin),  # pyright: ignore[reportArgumentType]  (called without arguments, as a class would be)
         settings=settings(
             max_examples=12,
             stateful_step_count=25,
