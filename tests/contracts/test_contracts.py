@@ -19,7 +19,7 @@ from shared.events import ClockTicked, short_type
 from shared.events.codec import EVENTS, decode
 from shared.events.profile import OrderPaid
 from shared.http.problems import MEDIA_TYPE
-from tools.contracts import traffic
+from tools.contracts import releases, traffic
 from tools.contracts.documents import documents
 from tools.contracts.samples import SAMPLES
 from tools.main import app
@@ -50,7 +50,7 @@ def found(document: Any, reference: str) -> Any:
 
 
 def test_the_committed_files_are_what_the_code_says(wanted: dict[str, str]) -> None:
-    assert tools.contracts.stale(tools.contracts.FOLDER, wanted) == {}
+    assert tools.contracts.stale(tools.contracts.FOLDER, wanted, releases.NAME) == {}
 
 
 def test_what_is_missing_other_or_left_over_is_stale_until_it_is_written(tmp_path: Path) -> None:
