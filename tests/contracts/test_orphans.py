@@ -116,6 +116,7 @@ def test_a_service_does_not_send_what_its_code_no_longer_makes(monkeypatch: pyte
         ("tell_orders(session, orders, OrderPaid)", True),
         ("from shared.events.profile import OrderPaid", False),
         ("async def note(session: Session, events: Sequence[OrderPaid]) -> list[OrderPaid]: ...", False),
+        ("def key_of(event: OrderPaid) -> OrderPaid: ...", False),
         ("found: OrderPaid | None = None", False),
         ("Fact = type[OrderPaid] | type[OrderRefunded]", False),
         ("if isinstance(event, OrderPaid): pass", False),

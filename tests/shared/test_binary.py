@@ -61,6 +61,11 @@ def test_extensions_are_taken_too_and_what_nobody_knows_is_ignored() -> None:
     assert event.traceparent == traceparent
 
 
+def test_other_headers_stay_for_those_who_follow_traces() -> None:
+    headers = dict(read(record(traceparent="00-of-kafka")).record.headers)
+    assert headers == {"content-type": b"application/cloudevents+json", "traceparent": b"00-of-kafka"}
+
+
 BAD = {
     **{
         f"without {name}": (record(changed={f"ce_{name}": None}), f"a binary CloudEvent without the header ce_{name}")
