@@ -16,7 +16,7 @@ from shared import outbox
 from shared.clock import wall
 from shared.database import Database, Session, execute, fetch_one, fetch_value, savepoint
 from shared.errors import Conflict, Invalid, Refusal
-from shared.http import problems
+from shared.http import documents, problems
 from shared.http.keys import Caller, Keys, Scope, credential
 from shared.timekeeper import get_clock
 
@@ -33,9 +33,11 @@ class Door:
     wall_clock: bool
 
 
-def access(scope: Scope, *, shop_keys: bool = False) -> dict[str, Any]:
-    """Declares who may call a route: `@router.get(path, **access("coupons:read"))`. Each route must."""
-    return {"openapi_extra": {"x-scope": scope, "x-shop-keys": shop_keys}}
+def access(scope: Scope, *refuses: type[Refusal], shop_keys: bool = False) -> dict[str, Any]:
+    """Declares who may call a route, and what it refuses beyond what the door does. Each route must:
+    `@router.get(path, **access("coupons:read", CouponNotFound))`."""
+    extra = {"x-scope": scope, "x-shop-keys": shop_keys, "x-refuses": documents.codes_of(refuses)}
+    return {"openapi_extra": extra}
 
 
 class DoorRoute(APIRoute):
