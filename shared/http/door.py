@@ -113,7 +113,7 @@ async def _once(session: Session, request: Request, key: str, inner: Inner) -> R
     if stored["request_hash"] != asked:
         raise Invalid("this Idempotency-Key came with another request before", code="idempotency-key-reused")
     headers = {"Idempotent-Replayed": "true"}
-    return Response(stored["body"], stored["status"], headers=headers, media_type=stored["media_type"])
+    return Response(stored["body"], stored["status"], headers=headers, media_type=stored["media_type"] or None)
 
 
 async def _answer(session: Session, request: Request, inner: Inner) -> Response:
@@ -135,7 +135,7 @@ async def _store(session: Session, key_id: str, key: str, asked: str, response: 
         asked,
         response.status_code,
         bytes(response.body),
-        response.headers.get("content-type", "application/json"),
+        response.headers.get("content-type", ""),
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from services.coupons import actions, repository
 from services.coupons.errors import TemplateArchived, TemplateInvalid, TemplateNotFound
@@ -48,6 +48,7 @@ async def change_template(session: SessionOf, now: Now, template_id: str, body: 
 
 
 @router.delete("/templates/{template_id}", status_code=204, **access("coupons:write", TemplateNotFound))
-async def archive_template(session: SessionOf, now: Now, template_id: str) -> None:
+async def archive_template(session: SessionOf, now: Now, template_id: str) -> Response:
     """Nothing is issued from it any more; its coupons stay valid."""
     await actions.archive_template(session, template_id, now)
+    return Response(status_code=204)
