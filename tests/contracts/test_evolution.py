@@ -1,5 +1,6 @@
 """What was released stays: in a version of a type only optional fields are added. Each kind of change is planted."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -8,38 +9,38 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Meta
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import tools.contracts
 from shared.events import Event, type_of
 from shared.events.codec import EVENTS, decode, encode
 from shared.events.envelope import Data
-from tools.contracts import releases
-from tools.contracts.evolution import broken
+from tools.contracts import released as releases
+from tools.contracts.evolution import broken_events
 from tools.contracts.samples import SAMPLES
 from tools.contracts.schemas import event_schema
 from tools.main import app
 
-RELEASED = tools.contracts.FOLDER / releases.NAME
+KEPT = releases.kept(tools.contracts.FOLDER)
+SCHEMAS = {Path(name).stem: json.loads(text) for name, text in KEPT.items() if name.startswith("events/schemas/")}
+EXAMPLES = {Path(name).stem: text.encode() for name, text in KEPT.items() if name.startswith("events/examples/")}
 Fields = dict[str, Any]
 
 
 def test_today_breaks_nothing_of_the_last_release() -> None:
-    assert releases.released_schemas(RELEASED).keys() == releases.released_examples(RELEASED).keys() != set()
-    assert releases.breaks_of(RELEASED) == []
+    assert SCHEMAS.keys() == EXAMPLES.keys() != set()
+    assert broken_events(SCHEMAS, {type_of(event): event_schema(event) for event in EVENTS}) == []
 
 
-@pytest.mark.parametrize("name", releases.released_examples(RELEASED))
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_todays_consumers_read_what_the_last_release_told(name: str) -> None:
-    event = decode(releases.released_examples(RELEASED)[name])
-    assert type_of(event) == name
+    assert type_of(decode(EXAMPLES[name])) == name
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=type_of)
 def test_the_released_schemas_accept_what_is_told_today(event: type[Event]) -> None:
-    released = releases.released_schemas(RELEASED)
     told = msgspec.json.decode(encode(SAMPLES[event]))
-    for schema in filter(None, [released.get(type_of(event)), event_schema(event)]):
+    for schema in filter(None, [SCHEMAS.get(type_of(event)), event_schema(event)]):
         Draft202012Validator.check_schema(schema)
         assert [error.message for error in Draft202012Validator(schema).iter_errors(told)] == []
         assert not Draft202012Validator(schema).is_valid({**told, "specversion": "0.3"})
@@ -157,53 +158,53 @@ ADDITIVE = {
 @pytest.mark.parametrize("change", {**BREAKING, **WIDENING})
 def test_a_change_that_is_not_additive_is_named_with_event_field_and_rule(change: str) -> None:
     fields, line = {**BREAKING, **WIDENING}[change]
-    assert f"{V1} {line}" in broken({V1: released()}, {V1: released(fields=fields)})
+    assert f"{V1} {line}" in broken_events({V1: released()}, {V1: released(fields=fields)})
 
 
 @pytest.mark.parametrize("change", ADDITIVE)
 def test_what_is_optional_may_be_added(change: str) -> None:
-    assert broken({V1: released()}, {V1: released(fields=ADDITIVE[change])}) == []
+    assert broken_events({V1: released()}, {V1: released(fields=ADDITIVE[change])}) == []
 
 
 @pytest.mark.parametrize("change", BREAKING)
 def test_storefronts_may_go_on_telling_what_they_told(change: str) -> None:
     fields, line = BREAKING[change]
-    found = broken({STOREFRONT: released(STOREFRONT)}, {STOREFRONT: released(STOREFRONT, fields)})
+    found = broken_events({STOREFRONT: released(STOREFRONT)}, {STOREFRONT: released(STOREFRONT, fields)})
     assert f"{STOREFRONT} {line}" in found
 
 
 @pytest.mark.parametrize("change", WIDENING)
 def test_storefronts_may_be_allowed_more_than_before(change: str) -> None:
     fields, _ = WIDENING[change]
-    assert broken({STOREFRONT: released(STOREFRONT)}, {STOREFRONT: released(STOREFRONT, fields)}) == []
+    assert broken_events({STOREFRONT: released(STOREFRONT)}, {STOREFRONT: released(STOREFRONT, fields)}) == []
 
 
 def test_names_of_classes_and_words_may_change() -> None:
     reworded = released(data="Something", event="SomethingWasDone", doc="Somebody did a thing.")
-    assert broken({V1: released()}, {V1: reworded}) == []
+    assert broken_events({V1: released()}, {V1: reworded}) == []
 
 
 def test_new_types_may_come() -> None:
-    assert broken({V1: released()}, {V1: released(), "com.comeback.thing.undone.v1": released()}) == []
+    assert broken_events({V1: released()}, {V1: released(), "com.comeback.thing.undone.v1": released()}) == []
 
 
 def test_a_type_that_was_removed_is_named() -> None:
-    [line] = broken({V1: released()}, {})
+    [line] = broken_events({V1: released()}, {})
     assert line.startswith(f"{V1} /: was removed")
 
 
 @pytest.mark.parametrize("change", BREAKING)
 def test_anything_may_change_in_a_higher_version_beside_the_released_one(change: str) -> None:
     fields, _ = BREAKING[change]
-    assert broken({V1: released()}, {V1: released(), V2: released(V2, fields)}) == []
+    assert broken_events({V1: released()}, {V1: released(), V2: released(V2, fields)}) == []
 
 
 def test_an_old_version_goes_a_release_after_its_successor_came() -> None:
     """What was told before the successor may still be in the log when readers are exchanged."""
-    [line] = broken({V1: released()}, {V2: released(V2)})
+    [line] = broken_events({V1: released()}, {V2: released(V2)})
     assert line.startswith(V1)
-    assert broken({V1: released(), V2: released(V2)}, {V2: released(V2)}) == []
-    [line] = broken({V1: released(), V2: released(V2)}, {V1: released()})
+    assert broken_events({V1: released(), V2: released(V2)}, {V2: released(V2)}) == []
+    [line] = broken_events({V1: released(), V2: released(V2)}, {V1: released()})
     assert line.startswith(V2)
 
 
@@ -211,38 +212,49 @@ def test_an_old_version_goes_a_release_after_its_successor_came() -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Another docs/contracts, in which today's events are released."""
     monkeypatch.setattr(tools.contracts, "FOLDER", tmp_path)
-    assert CliRunner().invoke(app, ["contracts", "--release"]).exit_code == 0
-    return tmp_path / releases.NAME
+    assert run().exit_code == 0
+    assert run("--release").exit_code == 0
+    return tmp_path / releases.FOLDER
 
 
-def plant(folder: Path, name: str, old: str, new: str) -> str:
-    """In the last release the schema of `name` was another; its text."""
-    path = folder / "events" / "schemas" / f"{name}.json"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    return path.read_text()
+def run(*options: str) -> Result:
+    return CliRunner().invoke(app, ["contracts", *options])
+
+
+PAID = "events/schemas/com.comeback.order.paid.v1.json"
+
+
+def plant(folder: Path, old: str, new: str) -> str:
+    """In the last release paid orders had another schema; its text."""
+    text = (folder / PAID).read_text()
+    assert old in text
+    (folder / PAID).write_text(text.replace(old, new))
+    return (folder / PAID).read_text()
 
 
 def test_the_command_refuses_what_breaks_the_last_release(folder: Path) -> None:
-    name = "com.comeback.order.paid.v1"
-    there = plant(folder, name, '"amount": {', '"gross": {')
-    for options in ([], ["--check"], ["--release"]):
-        refused = CliRunner().invoke(app, ["contracts", *options])
+    there = plant(folder, '"amount": {', '"gross": {')
+    for option in ("--check-breaking", "--release"):
+        refused = run(option)
         assert refused.exit_code == 1
-        assert f"{name} /$defs/OrderState/properties/gross: was removed" in refused.stderr.replace("\n", " ")
-        assert (folder / "events" / "schemas" / f"{name}.json").read_text() == there
+        said = refused.stderr.replace("\n", " ")
+        assert "com.comeback.order.paid.v1 /$defs/OrderState/properties/gross: was removed" in said
+        assert (folder / PAID).read_text() == there
 
 
-def test_what_nobody_uses_yet_is_released_anew_when_told_so(folder: Path) -> None:
-    plant(folder, "com.comeback.order.paid.v1", '"amount": {', '"gross": {')
-    (folder / "events" / "examples" / "com.comeback.gone.v1.json").write_text("{}")
-    assert CliRunner().invoke(app, ["contracts", "--release", "--breaking"]).exit_code == 0
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*.json")} == releases.release().keys()
-    assert CliRunner().invoke(app, ["contracts", "--check"]).exit_code == 0
+def test_what_nobody_has_yet_is_released_again_when_told_so(folder: Path) -> None:
+    plant(folder, '"amount": {', '"gross": {')
+    left = folder / "events/examples/com.comeback.gone.v1.json"
+    left.write_text("{}")
+    assert run("--release", "--again").exit_code == 0
+    assert not left.exists()
+    assert '"gross"' not in (folder / PAID).read_text()
+    assert run("--check-breaking").exit_code == 0
 
 
 def test_only_a_release_touches_what_is_released(folder: Path) -> None:
-    plant(folder, "com.comeback.order.paid.v1", '"An order was paid', '"Long ago an order was paid')
-    before = {path: path.read_text() for path in folder.rglob("*.json")}
-    assert CliRunner().invoke(app, ["contracts"]).exit_code == 0
-    assert {path: path.read_text() for path in folder.rglob("*.json")} == before
+    there = plant(folder, '"An order was paid', '"Long ago an order was paid')
+    assert run().exit_code == run("--check").exit_code == run("--check-breaking").exit_code == 0
+    assert (folder / PAID).read_text() == there
+    assert run("--release").exit_code == 0
+    assert (folder / PAID).read_text() != there

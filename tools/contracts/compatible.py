@@ -32,7 +32,7 @@ class Place:
     def below(self, *parts: str | int) -> "Place":
         found, pointer = self.schema, self.pointer
         for part in parts:
-            found = found[part]
+            found = found[int(part) if isinstance(found, list) else part]
             pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
         return Place(self.root, pointer, found).followed()
 

@@ -14,7 +14,7 @@ Schemas = Mapping[str, dict[str, Any]]
 _FROM_OUTSIDE = "com.comeback.storefront-"
 
 
-def broken(released: Schemas, today: Schemas) -> list[str]:
+def broken_events(released: Schemas, today: Schemas) -> list[str]:
     """One line for each break: the event, where in its schema, and the rule; none if all fits."""
     found: list[str] = []
     for name in sorted(released):
