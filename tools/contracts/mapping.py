@@ -38,6 +38,6 @@ def _events() -> list[str]:
     for event in EVENTS:
         topic = "every topic" if event is ClockTicked else traffic.topic_of(event)
         hearers = ", ".join(traffic.hearers(event)) or "nobody here"
-        name = f"[{short_type(event)}](examples/{type_of(event)}.json)"
+        name = f"[{short_type(event)}](examples/{type_of(event)}.json) ([schema](schemas/{type_of(event)}.json))"
         rows.append(f"| {name} | {(event.__doc__ or '').strip()} | {topic} | {hearers} |")
     return [*rows, ""]
