@@ -8,6 +8,7 @@ from itertools import islice
 
 from shared.clock import BEGINNING, wall
 from shared.events import ClockTicked, Event
+from shared.events.binary import restated
 from shared.events.codec import Undecodable, decode
 from shared.inbox import Partition, Record, Step
 from shared.parked import Parked
@@ -255,7 +256,8 @@ def _read(record: Record) -> Item:
     try:
         event = decode(record.value)
     except Undecodable as error:
-        return Item(record, None, str(error))
+        record, reason = restated(record) or (record, str(error))
+        return Item(record, None, reason) if reason else _read(record)
     if isinstance(event, ClockTicked) and event.data.at > wall() + _AHEAD:
         return Item(record, None, "a tick more than 60 s ahead of this machine's clock")
     return Item(record, event)

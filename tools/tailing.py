@@ -14,6 +14,7 @@ from msgspec import UNSET
 from deploy.local.errors import StackError
 from shared import topics
 from shared.events import ClockTicked, Event, short_type, type_of
+from shared.events.binary import restated
 from shared.events.codec import EVENTS, Undecodable, decode
 from shared.events.profile import Visits
 from shared.ids import Ids
@@ -175,7 +176,8 @@ class Seen:
         try:
             return cls(record, decode(record.value))
         except Undecodable as error:
-            return cls(record, None, str(error))
+            record, reason = restated(record) or (record, str(error))
+            return cls(record, None, reason) if reason else cls.of(record)
 
     @property
     def customers(self) -> list[str]:

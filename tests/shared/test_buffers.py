@@ -24,6 +24,7 @@ class Record:
     value: bytes | None
     topic: str = "orders"
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def visit(number: int) -> bytes:

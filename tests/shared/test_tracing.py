@@ -39,8 +39,7 @@ def context(number: int, flags: str = "01") -> str:
 
 def visit(number: int, traceparent: str | None = None) -> Event:
     data = Visits(visits=[VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)])
-    more = {"traceparent": traceparent} if traceparent else {}
-    return VisitsRecorded(id=f"v{number}", source="profile", time=T1, data=data, **more)
+    return VisitsRecorded(id=f"v{number}", source="profile", time=T1, data=data, traceparent=traceparent or UNSET)
 
 
 def heard(*events: Event, header: str | None = None) -> Batch:
