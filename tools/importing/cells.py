@@ -205,5 +205,8 @@ def _parse(text: str, form: str | None) -> datetime:
 @lru_cache(10_000)
 def _instants(local: datetime, zone: ZoneInfo) -> list[datetime]:
     """The instants at which clocks there showed this: none when they were put forward, two when they were put back."""
-    both = {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    return sorted(at for at in both if at.astimezone(zone).replace(tzinfo=None, fold=0) == local)
+    one, other = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if one.utcoffset() == other.utcoffset():
+        return [one.astimezone(UTC)]
+    both = sorted((one.astimezone(UTC), other.astimezone(UTC)))
+    return [at for at in both if at.astimezone(zone).replace(tzinfo=None, fold=0) == local]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.events import short_type
+from shared.events import Event
 from tools.importing.cells import Cells
 from tools.importing.kinds import Kind, Thing
 from tools.importing.options import Options
@@ -28,14 +28,14 @@ class Found:
     repeated: int = 0
     earliest: datetime | None = None
     latest: datetime | None = None
-    events: Counter[str] = field(default_factory=Counter[str])
+    events: Counter[type[Event]] = field(default_factory=Counter[type[Event]])
     # By currency: paid orders and the sum of their totals.
     paid: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def add(self, thing: Thing) -> None:
         self.good += 1
         for event in thing.events:
-            self.events[short_type(event)] += 1
+            self.events[type(event)] += 1
             self.earliest = event.time if self.earliest is None else min(self.earliest, event.time)
             self.latest = event.time if self.latest is None else max(self.latest, event.time)
         if thing.paid is not None:

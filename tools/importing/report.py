@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.events import short_type
 from tools.importing.cells import decimals_of
 from tools.importing.kinds import Kind
 from tools.importing.lines import Lines
@@ -20,8 +21,8 @@ def say_found(path: Path, kind: Kind, found: Found, people: int) -> None:
     say("good", f"{found.good:,} {kind.name}" + ("" if kind.name == "customers" else f" of {people:,} customers"))
     if found.earliest and found.latest:
         say("from, to", f"{found.earliest.isoformat()}, {found.latest.isoformat()}")
-    for name, count in sorted(found.events.items()):
-        say(name, f"{count:,}")
+    for event, count in found.events.items():
+        say(short_type(event), f"{count:,}")
     for line in _sums(found):
         say("paid", line)
     if found.repeated:
