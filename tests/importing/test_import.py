@@ -39,7 +39,7 @@ def bring_in(stack: Stack, *words: str, code: int = 0) -> str:
     return " ".join(done.output.split())
 
 
-def start(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
+def begin(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "COMEBACK_HOME": str(stack.home.folder)}
     argv = [sys.executable, "-m", "tools.main", "import", *words]
     return subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -205,7 +205,7 @@ def test_a_killed_import_goes_on_where_it_was(system: Stack, asking: Asking, tmp
     lines = [f"k{n},kim{n % 9000},{(start + timedelta(minutes=n)).isoformat()},{n}" for n in range(count)]
     file.write_text("\n".join(["order_id,customer_id,ordered_at,total", *lines]))
     words = ("orders", str(file), "--money", "minor", "--currency", "EUR")
-    with start(system, *words) as process:
+    with begin(system, *words) as process:
         deadline = time.monotonic() + 60
         while not list((system.home.folder / "imports").glob("*.json")):
             assert time.monotonic() < deadline

@@ -5,7 +5,7 @@ import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,10 +29,8 @@ class Table(Protocol):
     delimiter: str
     encoding: str
     size: int
-    """In the unit in which `position` says how far the reading is."""
-
-    @property
-    def position(self) -> int: ...
+    position: int
+    """How far the reading is, in the unit of `size`."""
 
     def rows(self) -> Iterator[Row]: ...
 
@@ -56,41 +54,38 @@ class CsvTable:
     def __init__(self, path: Path, needed: Collection[str], encoding: str, delimiter: str | None) -> None:
         self.encoding = encoding
         self.size = path.stat().st_size
+        self.position = 0
         self._path = path
-        self._raw = path.open("rb")
         try:
-            # A byte order mark is no part of the first name.
-            self._text = io.TextIOWrapper(
-                self._raw, "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline=""
-            )
+            with self._open() as text:
+                first = _first_line(text)
+        except UnicodeError as error:
+            raise self._misread(1) from error
         except LookupError as error:
             raise Unclear("--encoding", f"there is no encoding {encoding!r}") from error
-        first = self._first_line()
+        if not first.strip():
+            raise Unclear("FILE", f"{path.name} does not begin with the names of its columns")
         self.delimiter = delimiter or _delimiter_of(first, needed)
         self.header = _split(first, self.delimiter)
 
-    @property
-    def position(self) -> int:
-        return self._raw.tell()
-
-    def _first_line(self) -> str:
-        try:
-            # A header whose names hold line breaks goes on over more lines.
-            first = self._text.readline()
-            while first.count('"') % 2 and (more := self._text.readline()):
-                first += more
-        except UnicodeError as error:
-            raise self._misread(1) from error
-        if not first.strip():
-            raise Unclear("FILE", f"{self._path.name} does not begin with the names of its columns")
-        self._lines_before = len(first.splitlines())
-        return first
+    def _open(self) -> io.TextIOWrapper:
+        # A byte order mark is no part of the first name.
+        encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
+        return self._path.open(encoding=encoding, newline="")
 
     def rows(self) -> Iterator[Row]:
-        reader = csv.reader(self._text, delimiter=self.delimiter, strict=True)
+        with self._open() as text:
+            before, buffer = len(_first_line(text).splitlines()), cast(BinaryIO, text.buffer)
+            for row in self._rows(text, before):
+                # The text itself cannot say where it is while it is being read.
+                self.position = buffer.tell()
+                yield row
+
+    def _rows(self, text: io.TextIOWrapper, before: int) -> Iterator[Row]:
+        reader = csv.reader(text, delimiter=self.delimiter, strict=True)
         wanted = len(self.header)
         while True:
-            line = self._lines_before + reader.line_num + 1
+            line = before + reader.line_num + 1
             try:
                 values = next(reader)
             except StopIteration:
@@ -111,6 +106,14 @@ class CsvTable:
         )
 
 
+def _first_line(text: io.TextIOWrapper) -> str:
+    """The line of names, also one that goes on because a name holds a line break."""
+    first = text.readline()
+    while first.count('"') % 2 and (more := text.readline()):
+        first += more
+    return first
+
+
 def _split(line: str, delimiter: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
 
@@ -126,19 +129,21 @@ class ParquetTable:
     encoding = "utf-8"
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self.position = 0
         try:
-            self._file = pq.ParquetFile(path)
+            with pq.ParquetFile(path) as file:
+                self.header = list(file.schema_arrow.names)
+                self.size = file.metadata.num_rows
         except pa.ArrowException as error:
             raise Unclear("FILE", f"{path.name} cannot be read: {error}") from error
-        self.header = list(self._file.schema_arrow.names)
-        self.size = self._file.metadata.num_rows
-        self.position = 0
 
     def rows(self) -> Iterator[Row]:
-        for batch in self._file.iter_batches(batch_size=_AT_ONCE):
-            for values in zip(*map(_plain, batch.columns), strict=True):
-                self.position += 1
-                yield Row(self.position, values)
+        with pq.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(batch_size=_AT_ONCE):
+                for values in zip(*map(_plain, batch.columns), strict=True):
+                    self.position += 1
+                    yield Row(self.position, values)
 
 
 def _plain(column: pa.Array) -> list[Any]:

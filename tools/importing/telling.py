@@ -35,7 +35,7 @@ async def tell(bootstrap: str, topic: str, staging: Staging, journal: Journal, s
     producer = Producer(bootstrap)
     await producer.start()
     try:
-        for together in _bundles(staging, journal.person):
+        for together in bundles(staging, journal.person):
             messages = [(told.person, body) for told in together for body in told.bodies]
             await producer.publish(topic, messages)
             journal.note(together[-1].person, len(together))
@@ -44,7 +44,7 @@ async def tell(bootstrap: str, topic: str, staging: Staging, journal: Journal, s
         await producer.stop()
 
 
-def _bundles(staging: Staging, after: str | None) -> Iterator[list[Told]]:
+def bundles(staging: Staging, after: str | None) -> Iterator[list[Told]]:
     """Whole people, as many as fit."""
     bundle: list[Told] = []
     size = 0
