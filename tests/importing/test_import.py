@@ -157,6 +157,23 @@ def test_cdnow_is_right_as_of_every_instant_and_recalls_nobody(system: Stack, as
         assert asking.get("targeting", f"/v1/campaigns/{campaign}/decisions")["data"] == []
 
 
+def test_only_who_falls_silent_in_these_hours_is_recalled(system: Stack, asking: Asking, tmp_path: Path) -> None:
+    """AH4: the campaigns above are awake; a cause of an hour ago is one, those of history are none"""
+    now, file = datetime.now(UTC), tmp_path / "recent.csv"
+    hours = {"sue": (31 * 24, 721), "sid": (721, 40 * 24, 60), "sam": (60 * 24,)}
+    lines = [f"{who}{ago},{who},{(now - timedelta(hours=ago)).isoformat()}" for who in hours for ago in hours[who]]
+    file.write_text("\n".join(["order_id,customer_id,ordered_at", *lines]))
+    bring_in(system, "orders", str(file), "--no-total")
+    campaigns = asking.get("targeting", "/v1/campaigns", limit=200)["data"]
+    decided = [
+        (campaign["audience"]["stage"], decision["customer_id"])
+        for campaign in campaigns
+        if campaign["audience"]["kind"] == "stage"
+        for decision in asking.get("targeting", f"/v1/campaigns/{campaign['campaign_id']}/decisions")["data"]
+    ]
+    assert decided == [("silent", asking.customer("sue")["customer_id"])]
+
+
 ORDERS = """order_id,customer_id,ordered_at,paid_at,cancelled_at,refunded_at,refunded_amount,total,currency,coupon_codes
 T1,tim,2021-03-01T10:00:00Z,2021-03-01T10:05:00Z,,,,12.50,EUR,"A-1,B-2"
 T2,tim,2021-03-02T10:00:00Z,,,,,99.00,EUR,
@@ -191,8 +208,8 @@ def test_an_import_twice_is_once(system: Stack, asking: Asking, tmp_path: Path) 
     assert found["T1"]["paid_at"] == "2021-03-01T10:05:00Z"
     tim, tom = asking.customer("tim"), asking.customer("tom")
     # Orders T1 and T2 were placed before they were paid, if ever: that is a visit too.
-    assert (tim["orders"], tim["visits"], tim["is_member"]) == (2, 4, True)
-    assert (tom["orders"], tom["visits"], tom["is_member"]) == (0, 0, False)
+    assert (tim["orders"], tim["visits"], tim["member"]) == (2, 4, True)
+    assert (tom["orders"], tom["visits"], tom["member"]) == (0, 0, False)
     assert asking.months(**{"from": "2021-01-01T00:00:00Z", "to": "2022-01-01T00:00:00Z"}) == {
         "2021-03-01": (2, 1, 1250 + 1000 - 425)
     }
