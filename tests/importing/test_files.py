@@ -171,6 +171,14 @@ def test_another_encoding_than_was_stated_is_noticed(tmp_path: Path) -> None:
     assert "good 1 orders" in dry_run("orders", file, *MONEY, "--encoding", "cp1252")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_byte_order_mark_and_any_usual_separator_are_read(tmp_path: Path, delimiter: str) -> None:
+    rows = [("order_id", "customer_id", "ordered_at", "total"), ("1", "a, b", "2024-01-01T00Z", "12.50")]
+    text = "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+    file = write(tmp_path, text, encoding="utf-8-sig")
+    assert "paid 12.50 EUR in 1 orders" in dry_run("orders", file, *MONEY)
+
+
 def test_excels_unicode_text_is_read(tmp_path: Path) -> None:
     """UTF-16 with its mark, tabs between cells"""
     text = "order_id\tcustomer_id\tordered_at\ttotal\r\n007\tÅsa\t2024-01-01 10:00\t1 234,50\r\n"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -39,10 +40,22 @@ def bring_in(stack: Stack, *words: str, code: int = 0) -> str:
     return " ".join(done.output.split())
 
 
-def begin(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
+def interrupt(stack: Stack, how: signal.Signals, *words: str) -> tuple[int, str]:
+    """How it ends, and what a person reads, when this comes in the middle of the telling."""
     environment = {**os.environ, "COMEBACK_HOME": str(stack.home.folder)}
     argv = [sys.executable, "-m", "tools.main", "import", *words]
-    return subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Started in the background, as a build may be, we ignore Ctrl-C, and so would whom we start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        signal.signal(signal.SIGINT, before)
+        deadline = time.monotonic() + 60
+        while not list((stack.home.folder / "imports").glob("*.json")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=30)
+        return process.returncode, " ".join(said.decode().split())
 
 
 class Asking:
@@ -215,26 +228,29 @@ def test_an_import_twice_is_once(system: Stack, asking: Asking, tmp_path: Path) 
     }
 
 
-def test_a_killed_import_goes_on_where_it_was(system: Stack, asking: Asking, tmp_path: Path) -> None:
-    """Row 1 of the fault list: kill -9 in the middle"""
+@pytest.mark.parametrize(
+    ("how", "year", "ends"),
+    [
+        (signal.SIGKILL, 2019, (-9, "")),
+        (signal.SIGINT, 2018, (2, "comeback: Interrupted. Run the same command again: it goes on where it was.")),
+    ],
+)
+def test_an_interrupted_import_goes_on_where_it_was(
+    system: Stack, asking: Asking, tmp_path: Path, how: signal.Signals, year: int, ends: tuple[int, str]
+) -> None:
+    """Row 1 of the fault list: kill -9 in the middle; and Ctrl-C"""
     file, count = tmp_path / "many.csv", 20_000
-    start = datetime(2019, 1, 1, tzinfo=UTC)
-    lines = [f"k{n},kim{n % 9000},{(start + timedelta(minutes=n)).isoformat()},{n}" for n in range(count)]
+    start = datetime(year, 1, 1, tzinfo=UTC)
+    lines = [f"{how}-{n},kim{n % 9000},{(start + timedelta(minutes=n)).isoformat()},{n}" for n in range(count)]
     file.write_text("\n".join(["order_id,customer_id,ordered_at,total", *lines]))
     words = ("orders", str(file), "--money", "minor", "--currency", "EUR")
-    with begin(system, *words) as process:
-        deadline = time.monotonic() + 60
-        while not list((system.home.folder / "imports").glob("*.json")):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.002)
-        process.kill()
+    assert interrupt(system, how, *words) == ends
     said = bring_in(system, *words)
     before, now = (int(found.replace(",", "")) for found in re.findall(r"(?:behind|Told) ([\d,]+)", said))
     assert before > 0
     assert now > 0
     assert before + now == count
-    sales = asking.months(**{"from": "2019-01-01T00:00:00Z", "to": "2020-01-01T00:00:00Z"})
+    sales = asking.months(**{"from": f"{year}-01-01T00:00:00Z", "to": f"{year + 1}-01-01T00:00:00Z"})
     assert (sum(each[0] for each in sales.values()), sum(each[2] for each in sales.values())) == (
         count,
         sum(range(count)),
