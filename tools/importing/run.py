@@ -73,9 +73,8 @@ def _read(work: Import, kind: Kind, staging: Staging) -> tuple[Found, Rejects, d
     if kind.name == "orders":
         check_stated(names, work.options, with_lines=work.lines is not None)
     rejects = Rejects(table, _bad_file(work, work.file, work.bad))
-    with _bar(f"Reading {work.file.name}", table.size) as show:
+    with closing(rejects), _bar(f"Reading {work.file.name}", table.size) as show:
         found = read(table, kind, names, work.options, staging, rejects, show)
-    rejects.close()
     report.say_found(work.file, kind, found, staging.count()[1])
     report.say_columns(kind, names, table.header)
     report.say_bad(rejects)
@@ -88,9 +87,8 @@ def _read_lines(work: Import, path: Path, lines: Lines) -> bool:
     table: Table = open_table(path, [mapped.get(each, each) for each in required], work.encoding, work.delimiter)
     names = names_in(table.header, COLUMNS, mapped)
     rejects = Rejects(table, _bad_file(work, path, None))
-    with _bar(f"Reading {path.name}", table.size) as show:
+    with closing(rejects), _bar(f"Reading {path.name}", table.size) as show:
         rows = lines.read(table, names, work.options, rejects, show)
-    rejects.close()
     out.print(f"{path.name}: {rows:,} rows", markup=False, soft_wrap=True)
     report.say_bad(rejects)
     return not rejects.count
@@ -156,7 +154,10 @@ async def _all_of_it(
 async def _check_until(target: Target, until: datetime, found: Found) -> None:
     if found.latest is not None and until < found.latest:
         raise Unclear("--until", f"the file goes on to {found.latest.isoformat()}")
-    clock = await clock_of(target.metrics_url, target.api_key)
+    try:
+        clock = await clock_of(target.metrics_url, target.api_key)
+    except HTTPError as error:
+        raise StackError(f"Nothing was told: metrics does not say what time it is there: {error}.") from error
     if until <= clock:
         raise Unclear("--until", f"it is {clock.isoformat()} there already")
 
