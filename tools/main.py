@@ -6,7 +6,7 @@ import sys
 import typer
 
 from deploy.local.errors import StackError
-from tools import bench, contracts, events, keys, stack, topics
+from tools import bench, contracts, events, importing, keys, stack, topics
 from tools.demo import demo
 from tools.output import complain
 from tools.retelling import retell
@@ -26,6 +26,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.command()(contracts.contracts)
 app.add_typer(topics.app, name="topics")
+app.add_typer(importing.app, name="import")
 app.add_typer(bench.app, name="bench")
 app.command("demo")(demo)
 app.command()(simulate)

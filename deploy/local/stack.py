@@ -20,7 +20,8 @@ from deploy.local.starting import Starter
 from deploy.local.state import Home, State
 
 Clock = Literal["wall", "stream"]
-WIPED = ("kafka", "postgres", "logs", "run", "stack.json", "secret")  # by name: the folder may hold other things
+# By name: the folder may hold other things.
+WIPED = ("kafka", "postgres", "logs", "run", "imports", "stack.json", "secret")
 
 
 @dataclass(frozen=True)
