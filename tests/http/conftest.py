@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.names import SERVICES
 from deploy.local.stack import Stack
 from shared.http import keys
 
@@ -28,9 +29,17 @@ class System:
         return self.environment[f"COMEBACK_{service.upper()}_URL"]
 
     def add_key(self, service: str, scopes: Sequence[str], shop_id: str | None = None) -> str:
+        return self._add([service], scopes, shop_id)
+
+    def add_everywhere(self, scopes: Sequence[str], shop_id: str | None = None) -> str:
+        """One key that all services know."""
+        return self._add(SERVICES, scopes, shop_id)
+
+    def _add(self, services: Sequence[str], scopes: Sequence[str], shop_id: str | None) -> str:
         key = f"cbk_live_{secrets.token_hex(4)}_{secrets.token_hex(16)}"
-        database = self.environment[f"COMEBACK_{service.upper()}_DATABASE_URL"]
-        asyncio.run(keys.add_key(database, self.stack.secret, key, list(scopes), shop_id))
+        for service in services:
+            database = self.environment[f"COMEBACK_{service.upper()}_DATABASE_URL"]
+            asyncio.run(keys.add_key(database, self.stack.secret, key, list(scopes), shop_id))
         return key
 
 

@@ -15,7 +15,7 @@ _TITLE = re.compile(r"^### (.+)$", re.MULTILINE)
 _VARIABLE = re.compile(r"^@(\w+) = (.+)$", re.MULTILINE)
 _ANSWER = re.compile(r"^# → (\d{3})(?: (\{.*\}))?( soon)?$", re.MULTILINE)
 _NAME = re.compile(r"^# @name (\w+)$", re.MULTILINE)
-_USE = re.compile(r"\{\{(.+?)\}\}")
+USE = re.compile(r"\{\{(.+?)\}\}")
 _STEP = re.compile(r"(\w+)|\[(\d+)\]")
 _SOON = 30.0
 
@@ -99,8 +99,8 @@ class Run:
 
     def filled(self, text: str) -> str:
         """With every `{{...}}` replaced; raises LookupError for one that nothing is known of."""
-        while _USE.search(text):
-            text = _USE.sub(lambda found: self._value(found[1]), text)
+        while USE.search(text):
+            text = USE.sub(lambda found: self._value(found[1]), text)
         return text
 
     def _value(self, expression: str) -> str:

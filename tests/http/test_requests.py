@@ -37,7 +37,7 @@ def test_no_operation_of_a_service_is_left_out_of_its_file(service: str) -> None
     for entry in FILES[service].entries:
         method, url = entry.text.splitlines()[0].split(" ", 1)
         if url.startswith("{{" + service + "}}"):
-            path = urlsplit(requests_file._USE.sub("x", url.partition("}}")[2])).path
+            path = urlsplit(requests_file.USE.sub("x", url.partition("}}")[2])).path
             operation = document.operation(method, path)
             assert operation is not None, f"{method} {path}"
             asked.add(operation["operationId"])
