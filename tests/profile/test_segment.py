@@ -100,3 +100,11 @@ async def test_a_page_of_any_origin_may_call_and_read_the_answer(http: httpx.Asy
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "*")
     # Without this a script cannot see how long it is asked to wait.
     assert "Retry-After" in refused.headers["access-control-expose-headers"]
+
+
+async def test_a_page_of_any_origin_may_read_the_settings_document_or_why_there_is_none(
+    http: httpx.AsyncClient,
+) -> None:
+    refused = await http.get("/v1/projects/no-key/settings", headers={"Origin": "https://shop.example"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "key-missing")
+    assert refused.headers["access-control-allow-origin"] == "*"

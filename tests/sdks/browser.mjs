@@ -37,6 +37,13 @@ page.on("response", (response) => {
 const said = [];
 page.on("console", (message) => said.push(message.text()));
 
+page.on("requestfailed", (request) => said.push(`${request.url()}: ${request.failure()?.errorText}`));
+page.on("pageerror", (error) => said.push(String(error)));
+setTimeout(() => {
+  console.error(JSON.stringify({ stuck: { hosts: [...hosts], posts, said } }));
+  process.exit(1);
+}, 30_000).unref();
+
 if (told.clock_off_ms) {
   await page.addInitScript((off) => {
     const Right = Date;

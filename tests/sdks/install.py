@@ -39,9 +39,7 @@ def check_node() -> None:
         raise Missing(f"Node {_NODE} or newer with npm is needed: install it and run `make test-sdks` again.")
     found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(found.lstrip("v").split(".")[0]) < _NODE:
-        raise Missing(
-            f"Node {_NODE} or newer is needed and this is {found}: install one and run `make test-sdks` again."
-        )
+        raise Missing(f"Node {_NODE} or newer is needed and this is {found}: install one and run it again.")
 
 
 def install_packages() -> None:

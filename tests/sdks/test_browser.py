@@ -1,4 +1,4 @@
-"""`@segment/analytics-next`, unmodified, in a page of another origin in a headless Chromium, against the ingest door."""
+"""`@segment/analytics-next`, unmodified, in a headless Chromium, in a page of another origin than the ingest door."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ LANDING = {"type": "page", "name": "Landing", "properties": {}}
 
 
 @pytest.mark.parametrize(
-    ("integration", "paths"), [(SINGLE, set("/v1/" + each for each in "itpsag")), (BATCHING, {"/v1/b"})]
+    ("integration", "paths"), [(SINGLE, {f"/v1/{each}" for each in "itpsag"}), (BATCHING, {"/v1/b"})]
 )
 def test_all_that_a_page_tells_has_its_effect_whatever_its_clock_says(
     shop: Shop, user: str, integration: dict[str, Any], paths: set[str]

@@ -1,14 +1,16 @@
 """What a browser's SDK needs besides the calls: leave to call from a shop's pages, and the document it starts with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from shared.errors import Refusal
+from shared.http import problems
 from shared.http.door import Door, access
 from shared.http.keys import credential
 
@@ -28,9 +30,22 @@ def from_anywhere(app: ASGIApp) -> ASGIApp:
 
 
 class _OpenRoute(APIRoute):
-    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
-        super().__init__(path, endpoint, **more)
-        self.app = from_anywhere(self.app)
+    """A GET whose answer scripts of any origin may read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await inner(request)
+            except Refusal as error:
+                response = problems.of_refusal(request, error)
+            except Exception as error:
+                response = problems.of_failure(request, error)
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            return response
+
+        return handle
 
 
 router = APIRouter(prefix="/v1", tags=["browser"], route_class=_OpenRoute)
