@@ -21,11 +21,12 @@ def _track(event: str, properties: dict[str, Any]) -> dict[str, Any]:
 def calls(user: str) -> list[dict[str, Any]]:
     """Every kind of call; `user` makes the ids of its orders, its group and its other name its own."""
     return [
+        # First: once a page knows who is there, its SDK sends that id with an alias, and drops the one it was given.
+        {"type": "alias", "userId": f"new-{user}", "previousId": user},
         {"type": "identify", "traits": {"member": True, "email": "anna@shop.example", "age": 30}},
         {"type": "page", "name": "Home", "properties": {"path": "/", "channel": "web"}},
         {"type": "screen", "name": "Basket", "properties": {}},
         {"type": "group", "groupId": f"group-of-{user}", "traits": {"name": "Household", "member": "three"}},
-        {"type": "alias", "userId": f"new-{user}", "previousId": user},
         _track("Products Searched", {"query": "blue roses"}),
         _track("Product Viewed", {**_PRODUCT, "currency": "EUR"}),
         _track("Product Added", {**_PRODUCT, "cart_id": "c-1"}),

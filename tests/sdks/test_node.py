@@ -20,7 +20,8 @@ def test_all_that_the_node_sdk_tells_has_its_effect_whatever_its_clock_says(shop
 
 def test_what_the_node_sdk_has_to_send_again_is_neither_lost_nor_twice(shop: Shop, proxy: Proxy, user: str) -> None:
     proxy.trouble = list(TROUBLE)
-    told = run("node.mjs", url=proxy.url, key=shop.key, user=user, calls=story.calls(user))
+    options = {"maxEventsInBatch": 100}
+    told = run("node.mjs", url=proxy.url, key=shop.key, user=user, calls=story.calls(user), options=options)
     assert told["failed"] == []
     assert [done for _, done in proxy.seen] == [*TROUBLE, None]
     assert proxy.waited_after(Refuse(429, retry_after=1)) >= 1

@@ -82,7 +82,7 @@ def test_a_broker_that_is_down_costs_the_python_sdk_nothing(shop: Shop, proxy: P
 
 def test_the_largest_events_and_batches_that_the_python_sdk_sends_go_in(shop: Shop, proxy: Proxy, user: str) -> None:
     """It sends 32 KiB an event, and adds one more such event to a batch of just under 475,000 bytes."""
-    sdk = Sdk(proxy.url, shop.key, upload_interval=5)
+    sdk = Sdk(proxy.url, shop.key, upload_interval=2)
     for size in [*[MAX_MSG_SIZE] * 14, BATCH_SIZE_LIMIT - 14 * MAX_MSG_SIZE - 10, MAX_MSG_SIZE]:
         sdk.client.track(user, "Large", {"text": "x" * (size - _bytes_without_text(user))})
     sdk.deliver()
