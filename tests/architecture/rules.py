@@ -12,7 +12,19 @@ from shared.events.codec import EVENTS
 ROOT = Path(__file__).parents[2]
 SERVICES = tuple(sorted(path.parent.name for path in (ROOT / "services").glob("*/__init__.py")))
 REQUIRED = {
-    *("app", "worker", "settings", "routes", "consumers", "timers", "schemas", "actions", "repository", "models"),
+    *(
+        "app",
+        "worker",
+        "settings",
+        "routes",
+        "consumers",
+        "timers",
+        "schemas",
+        "actions",
+        "repository",
+        "requests.http",
+        "models",
+    ),
     *("domain", "errors", "migrations"),
 }
 OPTIONAL = {"clients"}
