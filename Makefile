@@ -8,7 +8,7 @@ MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo stop up down status logs reset test check format lock bench chaos clean
+.PHONY: help setup demo stop up down status logs reset test test-sdks check format lock bench chaos clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ reset: setup ## Stop everything and delete its data
 
 test: setup ## Run all tests, on a stack of their own; some: make test ARGS="-k coupon"
 	@$(BIN)/pytest $(ARGS)
+
+test-sdks: setup ## Run Segment's SDKs against us, Node's and a browser's too: Node >= 20; installs a Chromium as root
+	@$(BIN)/python -m tests.sdks.install
+	@$(BIN)/pytest tests/sdks -m "node or not node" $(ARGS)
 
 check: setup ## What CI checks: ruff, pyright, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

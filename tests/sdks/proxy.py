@@ -25,13 +25,11 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Lose:
-    """What was sent arrives, but its answer does not: the sender hears of `status`, or of nothing at all."""
-
-    status: int | None = None
+    """What was sent arrives, but no answer comes back: the connection is cut."""
 
 
-# In this order: too many, then an error, then two sent in vain as far as the sender knows.
-TROUBLE = (Refuse(429, retry_after=1), Refuse(500), Lose(502), Lose())
+# In this order: too many, then an error, then one that is sent in vain as far as the sender knows.
+TROUBLE = (Refuse(429, retry_after=1), Refuse(500), Lose())
 
 
 @dataclass
@@ -94,8 +92,6 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble is None:
             return self._answer(status, headers, answer)
         assert status == 200, answer
-        if trouble.status is not None:
-            return self._answer(trouble.status, _OPEN, b"{}")
         self.close_connection = True
         return None
 
