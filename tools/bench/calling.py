@@ -21,9 +21,8 @@ import uvloop
 from shared.clock import wall
 from shared.events import Event
 from shared.events.storefront import Order, StorefrontOrderCompleted
-from tools.bench.load import Load
+from tools.bench.load import BATCH, Load
 
-BATCH = 100
 _CUSTOMERS = 200_000
 _encode = msgspec.json.Encoder().encode
 # As a server's SDK sends it: most of this is nothing to us, and has to be read all the same.

@@ -7,10 +7,10 @@ from typing import Any
 
 import uvloop
 
-from deploy.local.stack import Stack
 from demo.storefront import Doors
+from deploy.local.stack import Stack
 from shared import topics
-from tools.bench.calling import BATCH
+from tools.bench.load import BATCH
 from tools.bench.measuring import cpu_seconds, own_stack, percentile, resident_mib, spent, stop_workers
 from tools.bench.reading import read_all
 from tools.output import err
