@@ -187,7 +187,8 @@ def _convert(call: str | None, raw: bytes | msgspec.Raw, sender: Sender) -> Outg
 def _may_send(message: Message, caller: Caller) -> None:
     # A key that can do nothing else is a browser's, and whoever opens the page can read it there.
     if is_order_event(message) and caller.scopes == frozenset({"events:write"}):
-        raise Forbidden("a browser's write key cannot send order events", code="order-events-need-server-key")
+        detail = "a key that may do nothing but events:write is a browser's; orders are sent by a server's"
+        raise Forbidden(detail, code="order-events-need-server-key", pointer="/event")
     if message.properties.shop_id is not None:
         caller.require_shop(message.properties.shop_id, "/properties/shop_id")
 
