@@ -38,11 +38,7 @@ class Ids:
         keyed = self._keyed.copy()
         # Quotes keep ("ab", "c") apart from ("a", "bc").
         keyed.update(_encode((prefix, *parts)))
-        a, b, c, d, e, f, g, h = _eight_numbers(keyed.digest())
-        return (
-            f"{prefix}_{_THREE[a & _LOW]}{_THREE[b & _LOW]}{_THREE[c & _LOW]}{_THREE[d & _LOW]}"
-            f"{_THREE[e & _LOW]}{_THREE[f & _LOW]}{_THREE[g & _LOW]}{_THREE[h & _LOW]}"
-        )
+        return _spell(prefix, keyed.digest())
 
     def share(self, *parts: str) -> float:
         """A stable number in [0, 1) for the natural key: who is held out."""
@@ -85,4 +81,12 @@ def new_id(info: Mapping[str, Any], prefix: str) -> str:
 
 def draw(prefix: str) -> str:
     """A random id, for what has no natural key."""
-    return f"{prefix}_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(24))
+    return _spell(prefix, secrets.token_bytes(16))
+
+
+def _spell(prefix: str, number: bytes) -> str:
+    a, b, c, d, e, f, g, h = _eight_numbers(number)
+    return (
+        f"{prefix}_{_THREE[a & _LOW]}{_THREE[b & _LOW]}{_THREE[c & _LOW]}{_THREE[d & _LOW]}"
+        f"{_THREE[e & _LOW]}{_THREE[f & _LOW]}{_THREE[g & _LOW]}{_THREE[h & _LOW]}"
+    )

@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from services.profile.routes.bundling import Bundles
 from services.profile.routes.described import describe_ingest
 from services.profile.routes.room import EVENT_BYTES, REQUEST_BYTES, Place, Room
-from services.profile.schemas.segment import Batch, Message, Signed, happened_at, is_order_event, to_event
+from services.profile.schemas.segment import Batch, Message, happened_at, is_order_event, to_event
+from services.profile.schemas.signed import Signed
 from shared import tracing
 from shared.clock import wall, wall_micros
 from shared.errors import Forbidden, Invalid, Refusal, TooLarge, Unavailable

@@ -62,12 +62,6 @@ class Batch(msgspec.Struct, rename="camel"):
     sent_at: Instant | None = None
 
 
-class Signed(msgspec.Struct, rename="camel"):
-    """Any call, as far as it says by whose key it comes."""
-
-    write_key: str | None = None
-
-
 def happened_at(message: Message, received: datetime) -> datetime:
     """When it happened by our clock: what the device's clock is off by is taken out, and nonsense is cut off."""
     original = message.original_timestamp or message.timestamp
