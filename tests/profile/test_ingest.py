@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from services.profile.app import make_app
-from services.profile.schemas.segment import Message, happened_at
+from services.profile.schemas.calls import Message, happened_at
 from services.profile.settings import Settings
 from shared.database import Database
 from shared.events import Event
@@ -154,7 +154,7 @@ async def test_a_key_of_one_shop_speaks_for_that_shop_only(door: Door) -> None:
 
 BAD: dict[str, tuple[Any, str]] = {
     "nobody": ({"event": "x"}, "/userId"),
-    "no event": ({"userId": "a"}, "/type"),
+    "no event": ({"userId": "a"}, "/event"),
     "no money": ({"userId": "a", "event": "Order Completed", "properties": {"order_id": "o"}}, "/properties/total"),
     "no order": ({"userId": "a", "event": "Order Cancelled"}, "/properties/order_id"),
     "negative": (

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from deploy.local.names import SERVICES
+from services.profile.routes import segment_table
 from shared.events import type_of
 from shared.events.codec import encode
 from tools.contracts.asyncapi import asyncapi
@@ -22,6 +23,7 @@ def documents() -> dict[str, str]:
         "asyncapi.json": _pretty(asyncapi()),
         **{f"openapi/{service}.json": _pretty(openapi(service)) for service in SERVICES},
         "map.md": written_map(),
+        "segment.md": segment_table(),
     }
 
 
