@@ -11,7 +11,6 @@ import msgspec
 # No 0 O 1 I L U: nobody misreads a code, and no code spells a word by accident with U.
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WEIGHTS = (1, 7, 11, 13, 17, 19, 23, 29)
-_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 # Bytes: a billion ids, and one chance in a hundred billion that two of them are equal.
 _DERIVED = 12
 _encode = msgspec.json.Encoder().encode
@@ -77,4 +76,4 @@ def new_id(info: Mapping[str, Any], prefix: str) -> str:
 
 def draw(prefix: str) -> str:
     """A random id, for what has no natural key."""
-    return f"{prefix}_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(24))
+    return f"{prefix}_{secrets.token_hex(_DERIVED)}"

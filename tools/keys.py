@@ -21,7 +21,9 @@ def create(
         str | None, typer.Option(help="Bind it to this shop_id: it sees and changes that shop's alone.")
     ] = None,
 ) -> None:
-    """Make a key and print it; it is shown this once, only its seal is stored."""
+    """Make a key and print it; it is shown this once, only its seal is stored.
+
+    With `events:write` alone it is a browser's: whoever reads it there sends visits and identifies, but no orders."""
     unknown = sorted(set(scope) - set(SCOPES))
     if unknown:
         raise typer.BadParameter(f"there is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}")

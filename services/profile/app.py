@@ -9,7 +9,7 @@ from shared.http.app import create_app, serve
 
 def make_app(settings: Settings) -> FastAPI:
     app = create_app("profile", settings, routes.ROUTERS, body_limits=routes.BODY_LIMITS, examples=routes.EXAMPLES)
-    routes.add_ingest(app)
+    routes.add_ingest(app, settings.ingest_room_bytes)
     return app
 
 

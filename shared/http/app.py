@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from shared import metrics, migrations, tracing
 from shared.database import Database, fetch_value
 from shared.http import documents, problems, routes
+from shared.http.arriving import Arriving
 from shared.http.door import Door, SessionOf, access, router
 from shared.http.examples import Examples
 from shared.http.keys import Keys
@@ -155,7 +156,7 @@ def serve(service: str, settings: ServiceSettings, app: Any) -> None:
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
-        http="httptools",
+        http=Arriving,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=20,

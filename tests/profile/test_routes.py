@@ -77,6 +77,19 @@ async def test_a_key_of_another_shop_sees_no_orders_and_no_customers(database: D
             assert len(orders) == expected
 
 
+async def test_the_cursor_of_another_shops_page_opens_nothing_of_that_shop(database: Database) -> None:
+    """I14, row 53"""
+    await hear(database, *(paid(number, at=number) for number in range(4)))
+    async with client(make_app(settings_for(database, Settings)), database, shop_id="s") as own:
+        async with client(make_app(settings_for(database, Settings)), database) as all_shops:
+            [anna] = (await all_shops.get("/v1/customers")).json()["data"]
+        path = f"/v1/customers/{anna['customer_id']}/orders"
+        cursor = (await own.get(path, params={"limit": 2})).json()["next_cursor"]
+        assert len((await own.get(path, params={"cursor": cursor})).json()["data"]) == 2
+    async with client(make_app(settings_for(database, Settings)), database, shop_id="other") as other:
+        assert (await other.get(path, params={"cursor": cursor})).json()["data"] == []
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=WzFd", "source_id=%00"])
 async def test_bad_queries_are_refused(http: httpx.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/customers?{query}")

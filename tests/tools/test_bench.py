@@ -8,6 +8,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from shared import topics
+from tools.bench.calling import batches
 from tools.bench.load import Load
 from tools.bench.measuring import percentile
 from tools.main import app
@@ -60,3 +61,20 @@ def test_every_first_order_is_seen_in_its_segment_and_as_a_coupon(tmp_path: Path
     assert found["membership"]["count"] == found["coupon"]["count"] > 50
     assert found["by_time"]["count"] == 1_000
     assert 0 < found["coupon"]["p50_ms"] <= found["coupon"]["p99_ms"] <= found["coupon"]["max_ms"]
+
+
+def test_all_that_was_acknowledged_over_http_is_in_kafka_and_every_share_is_told(tmp_path: Path) -> None:
+    """B7"""
+    found = bench(tmp_path, "ingest", "--events", "10000", "--callers", "4")
+    assert found["acknowledged"] == found["in_kafka"] == 10_000
+    assert found["statuses"] == {"200": 100}
+    assert found["cpu_seconds"].keys() == found["cpu_us_per_event"].keys() - {"total"}
+    for process in ("profile", "kafka", "load-generator"):
+        assert found["cpu_us_per_event"][process] > 0
+    assert 0 < found["p50_ms"] <= found["p99_ms"]
+
+
+def test_every_call_of_the_load_has_a_message_id_of_its_own() -> None:
+    calls = [call for body in batches(20, AT) for call in json.loads(body)["batch"]]
+    assert len(calls) == len({call["messageId"] for call in calls}) == 2_000
+    assert {call["event"] for call in calls} == {"Order Completed", "Product Viewed"}

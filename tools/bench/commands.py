@@ -7,6 +7,7 @@ import typer
 
 from tools.bench import footprint as footprints
 from tools.bench import freshness as freshnesses
+from tools.bench import ingest as ingests
 from tools.bench import pipeline as pipelines
 from tools.bench import replay as replays
 from tools.bench.measuring import write
@@ -15,6 +16,8 @@ app = typer.Typer(help="Measure on this machine; no test ever asserts a time.", 
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Where to write; bench-results/ if not said.")]
 Events = Annotated[int, typer.Option(min=10_000, help="How many storefront events, a fifth of them orders.")]
+Ingested = Annotated[int, typer.Option(min=10_000, help="How many events, a fifth of them orders.")]
+Callers = Annotated[int, typer.Option(min=1, help="How many connections send, each one batch after the other.")]
 Customers = Annotated[int, typer.Option(min=100, help="How many customers they come from, Zipf-distributed.")]
 Known = Annotated[bool, typer.Option("--known", help="All customers are known before the measurement begins.")]
 Rate = Annotated[int, typer.Option(min=1, help="Storefront events a second.")]
@@ -63,6 +66,12 @@ def freshness(
 
 
 @app.command()
+def ingest(events: Ingested = 500_000, callers: Callers = 8, json_file: JsonFile = None) -> None:
+    """B7: batches of 100 over HTTP into Kafka, acknowledged; the share of who calls is told apart."""
+    write("ingest", ingests.measure(events, callers), json_file)
+
+
+@app.command()
 def footprint(rate: Rate = 2_000, seconds: Seconds = 30, json_file: JsonFile = None) -> None:
     """B11: what the whole system holds in memory, idle and under load."""
     write("footprint", footprints.measure(rate, seconds), json_file)
@@ -71,7 +80,7 @@ def footprint(rate: Rate = 2_000, seconds: Seconds = 30, json_file: JsonFile = N
 @app.command("all")
 def everything() -> None:
     """All of them, one after another, each on a system of its own."""
-    for each in (pipeline, profile, freshness, footprint, growth):
+    for each in (pipeline, profile, freshness, ingest, footprint, growth):
         each()
     replay()
 

@@ -21,6 +21,7 @@ from shared.events.storefront import (
 _SHOPS = [f"shop-{number}" for number in range(20)]
 _SOURCE = "bench"
 ORDER_SHARE = 0.2
+BATCH = 100  # calls in one request
 
 
 class Load:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from deploy.local.names import SERVICES
 from deploy.local.stack import Clock, Stack
 from tools.output import err, out
 
@@ -34,6 +36,14 @@ def own_stack(clock: Clock = "stream") -> Iterator[tuple[Stack, float]]:
             yield stack, round(time.perf_counter() - started, 1)
         finally:
             stack.reset()
+
+
+def stop_workers(stack: Stack) -> None:
+    """Returns when they are gone: what comes in from then on waits in Kafka."""
+    for service in SERVICES:
+        stack.kill(f"{service}-worker", signal.SIGTERM)
+    while any(stack.processes.find(f"{service}-worker") for service in SERVICES):
+        time.sleep(0.05)
 
 
 def resident_mib(stack: Stack) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """B1 and B2: storefront events that wait in Kafka, and how long the workers take until all of them are applied."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from shared import topics
 from shared.database import connect
 from tools.bench import ceilings
 from tools.bench.load import Load, tell
-from tools.bench.measuring import cpu_seconds, own_stack, resident_mib, spent
+from tools.bench.measuring import cpu_seconds, own_stack, resident_mib, spent, stop_workers
 from tools.output import err
 
 _BEGINS = datetime(2025, 6, 1, tzinfo=UTC)
@@ -49,7 +48,7 @@ class _Run:
         await self._tick()
         if known:
             await self._make_known(customers)
-        self._stop_workers()
+        stop_workers(self._stack)
         sample = await self._fill(events)
         found = await self._drain(events)
         await self._storefront.stop()
@@ -68,12 +67,6 @@ class _Run:
             self._at += _TICK
             await self._tick()
             await self._wait()
-
-    def _stop_workers(self) -> None:
-        for service in SERVICES:
-            self._stack.kill(f"{service}-worker", signal.SIGTERM)
-        while any(self._stack.processes.find(f"{service}-worker") for service in SERVICES):
-            time.sleep(0.05)
 
     async def _fill(self, count: int) -> list[bytes]:
         """So many events stand in Kafka, the last tick behind them; some of them as they were sent."""

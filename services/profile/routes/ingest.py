@@ -1,11 +1,9 @@
 """The ingest door: Segment's calls, as bare ASGI, into Kafka. Answers when the broker has acknowledged."""
 
 import asyncio
-import json
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI
@@ -15,18 +13,21 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from services.profile.routes.browser import from_anywhere
+from services.profile.routes.bundling import Bundles
 from services.profile.routes.described import describe_ingest
+from services.profile.routes.room import EVENT_BYTES, REQUEST_BYTES, Place, Room
 from services.profile.schemas.calls import Batch, Message, happened_at
 from services.profile.schemas.segment import is_order_event, read, to_event
+from services.profile.schemas.signed import Signed
 from shared import tracing
 from shared.clock import wall, wall_micros
-from shared.errors import Forbidden, Invalid, Refusal, TooLarge, TooMany, Unavailable
+from shared.errors import Forbidden, Invalid, Refusal, TooLarge, Unavailable
 from shared.events.codec import Undecodable, decode, encode
 from shared.http import problems
 from shared.http.door import Door
 from shared.http.keys import Caller, credential
 from shared.ids import draw
-from shared.kafka import KafkaError, Producer
+from shared.kafka import KafkaError
 from shared.parked import Parked, add_parked
 
 # As large as Segment's own SDKs send them: what they count is kibibytes.
@@ -36,11 +37,11 @@ CALLS = ("identify", "track", "page", "screen", "alias", "group", "batch")
 # The browser's SDK says only the first letter.
 PATHS = {f"/v1/{name}": call for call in CALLS for name in (call, call[0])}
 BODY_LIMITS = {path: BATCH_LIMIT if call == "batch" else EVENT_LIMIT for path, call in PATHS.items()}
-_BUSY = 2_000
 _ACKNOWLEDGED_WITHIN = 10
 # Bytes that are no UTF-8 are none of msgspec's own errors.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _batch = msgspec.json.Decoder(Batch)
+_signed = msgspec.json.Decoder(Signed)
 
 Outgoing = tuple[str, str, bytes]
 
@@ -57,10 +58,11 @@ class Sender:
 class Ingest:
     """One of Segment's calls; `call` is its name."""
 
-    waiting = 0
-
-    def __init__(self, call: str) -> None:
+    def __init__(self, call: str, room: Room, bundles: Bundles) -> None:
         self._call = call
+        self._limit = BODY_LIMITS[f"/v1/{call}"]
+        self._room = room
+        self._bundles = bundles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -75,28 +77,77 @@ class Ingest:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        if Ingest.waiting >= _BUSY:
-            raise TooMany("the broker is behind; try again in a second", code="back-pressure")
-        Ingest.waiting += 1
+        place, door = Place(), request.app.state.door
         try:
-            body = await _body(request, BODY_LIMITS[f"/v1/{self._call}"])
-            door: Door = request.app.state.door
-            caller = await door.keys.caller(credential(request.headers.get("authorization")) or _write_key(body))
-            caller.require("events:write", shop_keys=True)
+            key = credential(request.headers.get("authorization"))
+            # Who cannot say who they are before their body is read may say it inside.
+            caller = await self._caller(door, key, place) if key else None
+            body = await self._body(request, place)
+            caller = caller or await self._caller(door, _write_key(body), place)
+            self._room.take(place, REQUEST_BYTES)
             if self._call == "batch":
-                return await _take_batch(request, body, caller)
-            out = _convert(self._call, body, Sender(caller, wall()))
-            await _publish(request.app.state.producer, [out])
+                return await self._take_batch(door, body, caller, place)
+            await self._publish([_convert(self._call, body, Sender(caller, wall()))], place)
             return JSONResponse({"success": True})
         finally:
-            Ingest.waiting -= 1
+            self._room.leave(place)
 
+    async def _caller(self, door: Door, key: str | None, place: Place) -> Caller:
+        caller = await door.keys.caller(key)
+        caller.require("events:write", shop_keys=True)
+        self._room.belongs_to(place, caller.key_id)
+        return caller
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, inflated when it is gzip; a text/plain body is JSON like any other."""
-    body = await request.body()
-    if request.headers.get("content-encoding") != "gzip":
+    async def _body(self, request: Request, place: Place) -> bytes:
+        """The body, inflated when it is gzip; a text/plain body is JSON like any other."""
+        pieces: list[bytes] = []
+        async for piece in request.stream():
+            self._room.take(place, len(piece))
+            pieces.append(piece)
+        body = b"".join(pieces)
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding == "gzip":
+            self._room.take(place, self._limit)
+            return _inflate(body, self._limit)
+        if encoding != "identity":
+            raise Invalid("a body comes as it is or as gzip", code="encoding-unknown")
         return body
+
+    async def _take_batch(self, door: Door, body: bytes, caller: Caller, place: Place) -> Response:
+        """The good events are taken, each bad one is reported and parked."""
+        try:
+            batch = _batch.decode(body)
+        except _UNREADABLE as error:
+            raise Invalid(str(error), code="malformed", pointer=_pointer(str(error))) from error
+        sender = Sender(caller, wall(), batch.sent_at)
+        good: list[Outgoing] = []
+        bad: list[tuple[int, bytes, Refusal]] = []
+        for number, raw in enumerate(batch.batch):
+            try:
+                good.append(_convert(None, raw, sender))
+            except Refusal as error:
+                bad.append((number, bytes(raw), error))
+        await self._publish(good, place)
+        await _park(door, bad)
+        errors = [
+            {"pointer": f"/batch/{number}{error.pointer or ''}", "code": error.code, "detail": error.detail}
+            for number, _, error in bad
+        ]
+        return JSONResponse({"success": not bad, "taken": len(good), "errors": errors})
+
+    async def _publish(self, out: list[Outgoing], place: Place) -> None:
+        """The broker has acknowledged all of it; what it has not in time still goes there when it can."""
+        self._room.take(place, sum(len(body) + EVENT_BYTES for _, _, body in out))
+        place.waiting = self._bundles.add(out)
+        try:
+            async with asyncio.timeout(_ACKNOWLEDGED_WITHIN):
+                # Shielded: what one request no longer waits for, others may.
+                await asyncio.gather(*(asyncio.shield(each) for each in place.waiting))
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Unavailable("the broker does not acknowledge; send it again, the messageId makes it once") from error
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
     inflater = zlib.decompressobj(wbits=31)
     try:
         inflated = inflater.decompress(body, limit + 1)
@@ -104,19 +155,16 @@ async def _body(request: Request, limit: int) -> bytes:
         raise Invalid("the body is not gzip, although it says so", code="gzip-invalid") from error
     if len(inflated) > limit:
         raise TooLarge(f"the body has more than {limit} bytes when inflated", code="body-too-large")
+    if not inflater.eof or inflater.unused_data:
+        raise Invalid("the body is not one whole gzip stream", code="gzip-invalid")
     return inflated
 
 
 def _write_key(body: bytes) -> str | None:
     try:
-        return msgspec.json.decode(body, type=Batch).write_key
+        return _signed.decode(body).write_key
     except _UNREADABLE:
-        try:
-            found: Any = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
-        key: Any = found.get("writeKey") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return key if isinstance(key, str) else None
+        return None
 
 
 def _convert(call: str | None, raw: bytes | msgspec.Raw, sender: Sender) -> Outgoing:
@@ -144,7 +192,8 @@ def _convert(call: str | None, raw: bytes | msgspec.Raw, sender: Sender) -> Outg
 def _may_send(message: Message, caller: Caller) -> None:
     # A key that can do nothing else is a browser's, and whoever opens the page can read it there.
     if is_order_event(message) and caller.scopes == frozenset({"events:write"}):
-        raise Forbidden("a browser's write key cannot send order events", code="order-events-need-server-key")
+        detail = "a key that may do nothing but events:write is a browser's; orders are sent by a server's"
+        raise Forbidden(detail, code="order-events-need-server-key", pointer="/event")
     if message.properties.shop_id is not None:
         caller.require_shop(message.properties.shop_id, "/properties/shop_id")
 
@@ -154,30 +203,9 @@ def _pointer(detail: str) -> str | None:
     return path.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if found else None
 
 
-async def _take_batch(request: Request, body: bytes, caller: Caller) -> Response:
-    """The good events are taken, each bad one is reported and parked."""
-    try:
-        batch = _batch.decode(body)
-    except _UNREADABLE as error:
-        raise Invalid(str(error), code="malformed", pointer=_pointer(str(error))) from error
-    sender = Sender(caller, wall(), batch.sent_at)
-    good: list[Outgoing] = []
-    bad: list[tuple[int, bytes, Refusal]] = []
-    for number, raw in enumerate(batch.batch):
-        try:
-            good.append(_convert(None, raw, sender))
-        except Refusal as error:
-            bad.append((number, bytes(raw), error))
-    await _publish(request.app.state.producer, good)
-    await _park(request.app.state.door, bad)
-    errors = [
-        {"pointer": f"/batch/{number}{error.pointer or ''}", "code": error.code, "detail": error.detail}
-        for number, _, error in bad
-    ]
-    return JSONResponse({"success": not bad, "taken": len(good), "errors": errors})
-
-
 async def _park(door: Door, bad: list[tuple[int, bytes, Refusal]]) -> None:
+    # What was not the sender's to send is no loss: parked, whoever reads a browser's key could fill our database.
+    bad = [each for each in bad if not isinstance(each[2], Forbidden)]
     if not bad:
         return
     # They never were in a topic: the instant of arrival stands for a place in the log.
@@ -192,19 +220,11 @@ async def _park(door: Door, bad: list[tuple[int, bytes, Refusal]]) -> None:
         )
 
 
-async def _publish(producer: Producer, out: list[Outgoing]) -> None:
-    by_topic: dict[str, list[tuple[str, bytes]]] = {}
-    for topic, key, body in out:
-        by_topic.setdefault(topic, []).append((key, body))
-    try:
-        async with asyncio.timeout(_ACKNOWLEDGED_WITHIN):
-            await asyncio.gather(*(producer.publish(topic, messages) for topic, messages in by_topic.items()))
-    except (KafkaError, TimeoutError, OSError) as error:
-        raise Unavailable("the broker does not acknowledge; send it again, the messageId makes it once") from error
-
-
-def add_ingest(app: FastAPI) -> None:
+def add_ingest(app: FastAPI, room_bytes: int) -> None:
+    """`room_bytes` is what the door holds in memory at the most while the broker is behind."""
+    room, bundles = Room(room_bytes), Bundles(app.state)
     app.router.routes.extend(
-        Route(path, from_anywhere(Ingest(call)), methods=["POST", "OPTIONS"]) for path, call in PATHS.items()
+        Route(path, from_anywhere(Ingest(call, room, bundles)), methods=["POST", "OPTIONS"])
+        for path, call in PATHS.items()
     )
     describe_ingest(app, PATHS)
