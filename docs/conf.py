@@ -27,9 +27,20 @@ html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}
 
 
+# Their lists of pages are tables that also read well elsewhere; the navigation needs one of its own.
+LISTS = ("decisions/README", "runbooks/README")
+TOCTREE = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+
+
 def setup(app: Sphinx) -> None:
     app.connect("builder-inited", _write_reference)
+    app.connect("source-read", _add_navigation)
 
 
 def _write_reference(app: Sphinx) -> None:
     write(Path(app.srcdir) / "reference", pages())
+
+
+def _add_navigation(_: Sphinx, name: str, source: list[str]) -> None:
+    if name in LISTS:
+        source[0] += TOCTREE

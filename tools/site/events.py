@@ -8,6 +8,16 @@ from tools.site.shapes import Schema, Shapes, named
 from tools.site.traffic import Traffic
 
 _TICK = "ClockTicked"
+_ATTRIBUTES = {
+    "type": "says which event it is; `v1` rises when a change is not only an addition",
+    "id": "of this event; the same again is the same event",
+    "source": "who tells it",
+    "time": "when it happened, not when it was told",
+    "subject": "whom or what it is about: the customer's id wherever there is one",
+    "specversion": "of CloudEvents",
+    "traceparent": "the trace that it belongs to, if it is traced",
+    "data": "what happened",
+}
 
 
 def events_page(document: dict[str, Any]) -> str:
@@ -56,8 +66,9 @@ def _kept(channel: dict[str, Any]) -> str:
 
 
 def _envelope(schema: Schema, shapes: Shapes) -> list[str]:
-    kept = {name: each for name, each in schema["properties"].items() if name not in ("type", "data")}
-    return shapes.fields({**schema, "properties": {"type": {"type": "string"}, **kept, "data": {"type": "object"}}})
+    plain = {**schema["properties"], "type": {"type": "string"}, "data": {"type": "object"}}
+    said = {name: {**each, "description": _ATTRIBUTES.get(name, "")} for name, each in plain.items()}
+    return shapes.fields({**schema, "properties": said})
 
 
 def _event(name: str, message: dict[str, Any], schema: Schema, traffic: Traffic, shapes: Shapes) -> list[str]:

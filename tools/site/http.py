@@ -74,7 +74,7 @@ def _parameters(operation: Operation, shapes: Shapes) -> list[str]:
             each["in"],
             shapes.type_of(each["schema"]),
             "yes" if each.get("required") else "",
-            each.get("description") or each["schema"].get("description", ""),
+            shapes.said({**each["schema"], "description": each.get("description", "")}),
         )
         for each in operation.get("parameters", [])
     ]
@@ -97,7 +97,8 @@ def _answers(operation: Operation, shapes: Shapes) -> list[str]:
         for media in response.get("content", {}).values() or [{}]:
             body = shapes.type_of(media["schema"]) if media.get("schema") else "no body"
             rows.append((status, body, response.get("description", "")))
-            for title, value in _examples(media, shapes):
+            # Refusals all have one shape, which the page on HTTP shows.
+            for title, value in _examples(media, shapes) if status < "400" else []:
                 shown += folded(f"{title}: {status}", as_json(value))
     return [*table(("answer", "body", "when"), rows), *shown]
 

@@ -2,13 +2,13 @@
 
 from tools.site.traffic import Traffic
 
-_LEFT, _COLUMN, _TOP, _ROW = 30, 125, 46, 46
+_COLUMN, _TOP, _ROW = 118, 46, 46
 
 
 def picture(traffic: Traffic) -> list[str]:
     """Raw HTML; its colours are the page's (`_static/site.css`)."""
-    columns = {service: _LEFT + _COLUMN // 2 + index * _COLUMN for index, service in enumerate(traffic.services)}
-    width, height = _LEFT + _COLUMN * len(columns), _TOP + _ROW * len(traffic.topics) + 12
+    columns = {service: _COLUMN // 2 + index * _COLUMN for index, service in enumerate(traffic.services)}
+    width, height = _COLUMN * len(columns), _TOP + _ROW * len(traffic.topics) + 12
     lines = [
         "```{raw} html",
         '<div class="traffic"><svg role="img" aria-label="Topics, who tells them and who hears them" '
@@ -39,5 +39,7 @@ def _line(traffic: Traffic, topic: str, columns: dict[str, int], y: int) -> list
     for service in receivers:
         ring = "heard" if traffic.waits(service, topic) else "heard unwaited"
         lines.append(f'<circle class="{ring}" cx="{columns[service]}" cy="{y}" r="6"/>')
-    lines += [f'<circle class="told" cx="{columns[each]}" cy="{y}" r="{3 if each in receivers else 5}"/>' for each in senders]
+    for service in senders:
+        radius = 3 if service in receivers else 5
+        lines.append(f'<circle class="told" cx="{columns[service]}" cy="{y}" r="{radius}"/>')
     return lines
