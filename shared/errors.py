@@ -8,6 +8,8 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 422
     code: str = "invalid"
+    # Where one class is raised with several codes: all of them.
+    codes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, detail: str, *, code: str | None = None, pointer: str | None = None) -> None:
         super().__init__(detail)

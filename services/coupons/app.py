@@ -8,7 +8,7 @@ from shared.http.app import create_app, serve
 
 
 def make_app(settings: Settings) -> FastAPI:
-    return create_app("coupons", settings, routes.ROUTERS)
+    return create_app("coupons", settings, routes.ROUTERS, examples=routes.EXAMPLES)
 
 
 def main() -> None:

@@ -26,6 +26,19 @@ class RedemptionNotFound(NotFound):
 class UseRefused(Invalid):
     """A rule forbids this use of the coupon; the code says which."""
 
+    codes = (
+        "coupon-already-redeemed",
+        "coupon-expired",
+        "coupon-not-active-yet",
+        "currency-mismatch",
+        "discount-not-expected",
+        "discount-required",
+        "minimum-spend-not-met",
+        "quantity-exceeded",
+        "shop-not-eligible",
+        "wrong-customer",
+    )
+
 
 class UseTaken(Conflict):
     """Somebody else was faster, or this order has used the coupon in another way."""

@@ -37,3 +37,7 @@ class RuleTooLarge(Invalid):
 
 class RuleTooSlow(Invalid):
     code = "rule-too-slow"
+
+
+# What may be wrong with a rule, before it is asked for customers.
+RULE_REFUSALS = (RuleFieldUnknown, RuleOperatorUnknown, RuleValueInvalid, RuleTooDeep, RuleTooLarge)

@@ -146,3 +146,40 @@ class TransitionsAnswer(BaseModel):
     """Steps in `[from, to)`; `from` is null for a customer's first stage."""
 
     data: list[TransitionAnswer]
+
+
+# What each field looks like in the examples of the OpenAPI document: Anna, who fell silent.
+EXAMPLES: dict[str, Any] = {
+    "segment_id": "seg_2k7vace58xgk13219y0rq6wm",
+    "version": 1,
+    "name": "silent regulars",
+    "SegmentAnswer.rule": {"field": "stage", "op": "in", "value": ["silent", "churned"]},
+    "status": "active",
+    "done": 2500,
+    "total": 2500,
+    "created_at": "2026-03-01T08:00:00Z",
+    "updated_at": "2026-03-01T08:00:00Z",
+    "customer_id": "cus_ay1gr23twwdyjz0qgb8wrxvn",
+    "platform": "web",
+    "source_id": "10482",
+    "stage": "silent",
+    "stage_since": "2026-03-05T10:23:02Z",
+    "reacquired": False,
+    "is_member": True,
+    "orders": 1,
+    "spend": {"CNY": {"orders": 1, "paid_amount": 6500}},
+    "visits": 5,
+    "first_order_at": "2026-02-03T10:23:02Z",
+    "last_order_at": "2026-02-03T10:23:02Z",
+    "first_visit_at": "2026-02-03T10:12:41Z",
+    "last_visit_at": "2026-03-01T19:20:00Z",
+    "count": 412,
+    "since": "2026-03-05T10:23:02Z",
+    "until": None,
+    "segment_version": 1,
+    "from_stage": "mature",
+    "model_version": 1,
+    "counts": dict.fromkeys(Stage, 120),
+    "from": "mature",
+    "to": "silent",
+}

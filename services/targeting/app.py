@@ -8,7 +8,7 @@ from shared.http.app import create_app, serve
 
 
 def make_app(settings: Settings) -> FastAPI:
-    return create_app("targeting", settings, routes.ROUTERS, body_limits=routes.BODY_LIMITS)
+    return create_app("targeting", settings, routes.ROUTERS, body_limits=routes.BODY_LIMITS, examples=routes.EXAMPLES)
 
 
 def main() -> None:

@@ -59,3 +59,7 @@ class CampaignOverlaps(Conflict):
     """TG11: one business line, one segment or stage, one instant, one campaign."""
 
     code = "campaign-overlaps"
+
+
+# What may be wrong with a plan as such.
+PLAN_REFUSALS = (EndsBeforeStart, TriggerOutsideWindow, ListCannotBeEntered)

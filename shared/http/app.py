@@ -18,6 +18,7 @@ from shared import metrics, migrations, tracing
 from shared.database import Database, fetch_value
 from shared.http import documents, problems
 from shared.http.door import Door, SessionOf, access, router
+from shared.http.examples import Examples
 from shared.http.keys import Keys
 from shared.http.middleware import Requests
 from shared.ids import Ids
@@ -25,6 +26,7 @@ from shared.kafka import Producer
 from shared.settings import ServiceSettings
 from shared.telemetry import configure, log
 from shared.timekeeper import get_clock
+from shared.version import VERSION
 
 
 class ClockAnswer(BaseModel):
@@ -49,9 +51,11 @@ def create_app(
     routers: list[APIRouter],
     *,
     body_limits: dict[str, int] | None = None,
+    examples: Examples | None = None,
     **info: Any,
 ) -> FastAPI:
-    """The app of a service; `info` is what its actions find in `session.info`."""
+    """The app of a service; `examples` go into its OpenAPI document, `info` is what its actions find in
+    `session.info`."""
     ids = Ids(settings.secret)
     database = Database(settings.database_url, statement_seconds=settings.statement_seconds)
     producer = Producer(settings.kafka_bootstrap, linger_ms=5)
@@ -67,10 +71,11 @@ def create_app(
 
     app = FastAPI(
         title=f"Comeback {service}",
-        version="1",
+        version=VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=_operation_id(service),
     )
@@ -82,7 +87,7 @@ def create_app(
         app.include_router(each)
     _add_health(app, service, database, producer)
     problems.install(app)
-    documents.complete(app)
+    documents.complete(app, examples or {})
     _add_page(app)
     app.add_middleware(Requests, default=_BODY_LIMIT, limits=body_limits or {})
     return app

@@ -16,7 +16,7 @@ from shared import outbox
 from shared.clock import wall
 from shared.database import Database, Session, execute, fetch_one, fetch_value, savepoint
 from shared.errors import Conflict, Invalid, Refusal
-from shared.http import problems
+from shared.http import documents, problems
 from shared.http.keys import Caller, Keys, Scope, credential
 from shared.timekeeper import get_clock
 
@@ -33,9 +33,11 @@ class Door:
     wall_clock: bool
 
 
-def access(scope: Scope, *, shop_keys: bool = False) -> dict[str, Any]:
-    """Declares who may call a route: `@router.get(path, **access("coupons:read"))`. Each route must."""
-    return {"openapi_extra": {"x-scope": scope, "x-shop-keys": shop_keys}}
+def access(scope: Scope, *refuses: type[Refusal], shop_keys: bool = False) -> dict[str, Any]:
+    """Declares who may call a route, and what it refuses beyond what the door does. Each route must:
+    `@router.get(path, **access("coupons:read", CouponNotFound))`."""
+    extra = {"x-scope": scope, "x-shop-keys": shop_keys, "x-refuses": documents.codes_of(refuses)}
+    return {"openapi_extra": extra}
 
 
 class DoorRoute(APIRoute):
@@ -111,7 +113,7 @@ async def _once(session: Session, request: Request, key: str, inner: Inner) -> R
     if stored["request_hash"] != asked:
         raise Invalid("this Idempotency-Key came with another request before", code="idempotency-key-reused")
     headers = {"Idempotent-Replayed": "true"}
-    return Response(stored["body"], stored["status"], headers=headers, media_type=stored["media_type"])
+    return Response(stored["body"], stored["status"], headers=headers, media_type=stored["media_type"] or None)
 
 
 async def _answer(session: Session, request: Request, inner: Inner) -> Response:
@@ -133,7 +135,7 @@ async def _store(session: Session, key_id: str, key: str, asked: str, response: 
         asked,
         response.status_code,
         bytes(response.body),
-        response.headers.get("content-type", "application/json"),
+        response.headers.get("content-type", ""),
     )
 
 

@@ -30,6 +30,12 @@ SCOPES: tuple[str, ...] = get_args(Scope)
 _CACHED_SECONDS = 3.0
 
 
+class ShopBound(Forbidden):
+    """The key is bound to a shop, and what is asked for is not that shop's."""
+
+    code = "shop-bound-key"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who is asking. A key bound to a shop sees and changes what is that shop's alone."""
@@ -43,11 +49,11 @@ class Caller:
         if scope not in self.scopes:
             raise Forbidden(f"this key lacks the scope {scope}", code="scope-missing")
         if self.shop_id is not None and not shop_keys:
-            raise Forbidden("this key is bound to a shop; what you ask for is not one shop's", code="shop-bound-key")
+            raise ShopBound("this key is bound to a shop; what you ask for is not one shop's")
 
     def require_shop(self, shop_id: str, pointer: str = "/shop_id") -> None:
         if self.shop_id is not None and self.shop_id != shop_id:
-            raise Forbidden(f"this key is bound to the shop {self.shop_id}", code="shop-bound-key", pointer=pointer)
+            raise ShopBound(f"this key is bound to the shop {self.shop_id}", pointer=pointer)
 
 
 def credential(authorization: str | None) -> str | None:

@@ -80,7 +80,7 @@ class Process:
 async def process(fresh_database: FreshDatabase) -> AsyncIterator[Process]:
     database = await fresh_database("profile")
     app = create_app("profile", settings_for(database), [router])
-    async with client(app, database) as http:
+    async with client(app, database, documented=False) as http:
         yield Process(database, app, http)
 
 

@@ -20,6 +20,7 @@ from shared.http.door import Door
 from shared.ids import Ids
 from shared.settings import ServiceSettings
 from shared.timekeeper import Decide, Now
+from tests.support.documented import Documented
 
 SECRET = "a secret that only tests know"
 IDS = Ids(SECRET)
@@ -70,13 +71,17 @@ async def client(
     scopes: Sequence[str] = keys.SCOPES,
     shop_id: str | None = None,
     key: str | None = None,
+    documented: bool = True,
 ):
-    """An HTTP client with a key of its own; the app runs in this process, without a broker."""
+    """An HTTP client with a key of its own; the app runs in this process, without a broker. What it answers must be
+    in its OpenAPI document, unless the app is no service."""
     key = key or f"cbk_live_{secrets.token_hex(4)}_{secrets.token_hex(16)}"
     await keys.add_key(database.url, SECRET, key, list(scopes), shop_id)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as http:
+    hooks = {"response": [Documented(app.openapi()).check]} if documented else {}
+    options = {"base_url": "http://test", "headers": headers, "event_hooks": hooks}
+    async with httpx.AsyncClient(transport=transport, **options) as http:
         yield http
     door: Door = app.state.door
     await door.database.close()

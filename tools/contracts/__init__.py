@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.local.state import ROOT
+from tools.contracts import released
 from tools.output import complain, out
 
 FOLDER = ROOT / "docs" / "contracts"
@@ -13,12 +14,44 @@ FOLDER = ROOT / "docs" / "contracts"
 
 def contracts(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if anything is stale.")] = False,
+    check_breaking: Annotated[
+        bool, typer.Option("--check-breaking", help="Write nothing; exit code 1 if the last release is broken.")
+    ] = False,
+    release: Annotated[bool, typer.Option("--release", help="Keep them as those of the last release.")] = False,
 ) -> None:
     """Write docs/contracts: events, topics, HTTP APIs and the map, as the code has them."""
     # Only here: it loads all five services, which takes seconds, and no other command needs them.
     from tools.contracts.documents import documents  # noqa: PLC0415
 
     wanted = documents()
+    if check_breaking:
+        _check_breaking(wanted)
+    else:
+        _write(wanted, check)
+    if release:
+        _release(wanted)
+
+
+def _check_breaking(wanted: dict[str, str]) -> None:
+    found = released.broken(FOLDER, wanted)
+    for each in found:
+        complain(each)
+    if found:
+        complain("Mend it, or raise the version (pyproject.toml, shared/version.py) and say so in CHANGELOG.md.")
+        raise typer.Exit(1)
+    out.print("Nothing breaks what was released.")
+
+
+def _release(wanted: dict[str, str]) -> None:
+    try:
+        for name in released.release(FOLDER, wanted):
+            out.print(f"docs/contracts/{name}")
+    except ValueError as error:
+        complain(f"docs/contracts/{error}.")
+        raise typer.Exit(1) from error
+
+
+def _write(wanted: dict[str, str], check: bool) -> None:
     found = stale(FOLDER, wanted)
     if not found:
         out.print(f"{len(wanted)} files in docs/contracts are as the code has them.")
@@ -33,8 +66,9 @@ def contracts(
 
 
 def stale(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
-    """What is wrong with each file that is not as wanted."""
+    """What is wrong with each file that is not as wanted; what was released stays as it was."""
     there = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    there = {name: path for name, path in there.items() if not name.startswith(f"{released.FOLDER}/")}
     found: dict[str, str] = {}
     for name in sorted({*wanted, *there}):
         if name not in there:

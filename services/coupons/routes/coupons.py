@@ -17,7 +17,7 @@ from shared.http.pages import Cursor, Limit, Page, decode_cursor
 router = make_router("coupons")
 
 
-@router.get("/coupons/{code}", **access("coupons:read", shop_keys=True))
+@router.get("/coupons/{code}", **access("coupons:read", CouponNotFound, shop_keys=True))
 async def get_coupon(session: SessionOf, caller: CallerOf, now: Now, code: str) -> CouponAnswer:
     """Dashes and case do not matter. A key that is bound to a shop sees coupons that are for that shop alone."""
     coupon = CouponAnswer.of(await repository.get_coupon(session, normalise(code), now))
@@ -26,7 +26,7 @@ async def get_coupon(session: SessionOf, caller: CallerOf, now: Now, code: str) 
     return coupon
 
 
-@router.get("/coupons/{code}/redemptions", **access("coupons:read", shop_keys=True))
+@router.get("/coupons/{code}/redemptions", **access("coupons:read", CouponNotFound, shop_keys=True))
 async def list_redemptions(
     session: SessionOf, caller: CallerOf, now: Now, code: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[RedemptionAnswer]:

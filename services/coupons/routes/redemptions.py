@@ -3,15 +3,17 @@
 from fastapi import Response
 
 from services.coupons import actions, repository
+from services.coupons.errors import AlreadyRolledBack, CouponNotFound, RedemptionNotFound, UseRefused, UseTaken
 from services.coupons.schemas.redemptions import RedemptionAnswer, RedemptionBody, ValidationAnswer, ValidationBody
 from shared.http.door import CallerOf, Now, SessionOf, access
 from shared.http.door import router as make_router
+from shared.http.keys import ShopBound
 from shared.ids import Ids
 
 router = make_router("redemptions")
 
 
-@router.post("/validations", **access("coupons:redeem", shop_keys=True))
+@router.post("/validations", **access("coupons:redeem", ShopBound, shop_keys=True))
 async def validate(session: SessionOf, caller: CallerOf, now: Now, body: ValidationBody) -> ValidationAnswer:
     """Whether a coupon may be used on this order now, and what it is worth. Always 200: see `valid` and `reason`."""
     caller.require_shop(body.shop_id)
@@ -19,7 +21,12 @@ async def validate(session: SessionOf, caller: CallerOf, now: Now, body: Validat
     return ValidationAnswer.of(use.code, await actions.validate(session, use))
 
 
-@router.post("/redemptions", status_code=201, **access("coupons:redeem", shop_keys=True))
+@router.post(
+    "/redemptions",
+    status_code=201,
+    responses={200: {"model": RedemptionAnswer, "description": "This use was made before."}},
+    **access("coupons:redeem", CouponNotFound, UseRefused, UseTaken, ShopBound, shop_keys=True),
+)
 async def redeem(
     session: SessionOf, caller: CallerOf, now: Now, body: RedemptionBody, response: Response
 ) -> RedemptionAnswer:
@@ -30,12 +37,15 @@ async def redeem(
     return RedemptionAnswer.of(redemption)
 
 
-@router.get("/redemptions/{redemption_id}", **access("coupons:read", shop_keys=True))
+@router.get("/redemptions/{redemption_id}", **access("coupons:read", RedemptionNotFound, shop_keys=True))
 async def get_redemption(session: SessionOf, caller: CallerOf, redemption_id: str) -> RedemptionAnswer:
     return RedemptionAnswer.of(await repository.get_redemption(session, redemption_id, caller.shop_id))
 
 
-@router.post("/redemptions/{redemption_id}/rollback", **access("coupons:redeem", shop_keys=True))
+@router.post(
+    "/redemptions/{redemption_id}/rollback",
+    **access("coupons:redeem", RedemptionNotFound, AlreadyRolledBack, shop_keys=True),
+)
 async def roll_back(session: SessionOf, caller: CallerOf, now: Now, redemption_id: str) -> RedemptionAnswer:
     """Undoes a redemption and frees its use; the second time it is a conflict."""
     return RedemptionAnswer.of(await actions.roll_back(session, redemption_id, caller.shop_id, now))

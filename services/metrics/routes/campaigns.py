@@ -1,6 +1,7 @@
 """Campaigns in figures."""
 
 from services.metrics import repository
+from services.metrics.errors import CampaignNotFound
 from services.metrics.schemas import CampaignLineAnswer, CampaignMetricsAnswer, ChannelAnswer
 from shared.http.door import SessionOf, access
 from shared.http.door import router as make_router
@@ -9,7 +10,7 @@ from shared.http.pages import Cursor, Limit, Page, decode_cursor
 router = make_router("campaign metrics")
 
 
-@router.get("/campaigns/{campaign_id}/metrics", **access("metrics:read"))
+@router.get("/campaigns/{campaign_id}/metrics", **access("metrics:read", CampaignNotFound))
 async def get_campaign_metrics(session: SessionOf, campaign_id: str) -> CampaignMetricsAnswer:
     """What a campaign cost and brought, as of the service's clock."""
     campaign = await repository.get_campaign(session, campaign_id)

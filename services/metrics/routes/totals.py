@@ -19,7 +19,7 @@ router = make_router("metrics")
 Zone = Annotated[str, Query(max_length=64, description="IANA name", examples=["America/New_York"])]
 
 
-@router.get("/metrics/sales", **access("metrics:read", shop_keys=True))
+@router.get("/metrics/sales", **access("metrics:read", ZoneUnknown, RangeInvalid, shop_keys=True))
 async def get_sales(
     session: SessionOf,
     caller: CallerOf,
@@ -61,7 +61,14 @@ async def get_overview(session: SessionOf) -> OverviewAnswer:
     )
 
 
-@router.get("/metrics/definitions", **access("metrics:read", shop_keys=True))
+_ONE = {"audience": DEFINITIONS["audience"]._asdict()}
+
+
+@router.get(
+    "/metrics/definitions",
+    responses={200: {"content": {"application/json": {"example": _ONE}}}},
+    **access("metrics:read", shop_keys=True),
+)
 async def list_definitions() -> dict[str, DefinitionAnswer]:
     """What each figure means, by its path in the answers."""
     return {name: DefinitionAnswer.of(each) for name, each in DEFINITIONS.items()}

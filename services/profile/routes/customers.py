@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from services.profile import repository
+from services.profile.errors import CustomerNotFound
 from services.profile.schemas.customers import CustomerAnswer, OrderAnswer
 from shared.http.door import CallerOf, SessionOf, access
 from shared.http.door import router as make_router
@@ -33,14 +34,14 @@ async def list_customers(
     )
 
 
-@router.get("/customers/{customer_id}", **access("profiles:read"))
+@router.get("/customers/{customer_id}", **access("profiles:read", CustomerNotFound))
 async def get_customer(session: SessionOf, customer_id: str) -> CustomerAnswer:
     row = await repository.get_customer(session, customer_id)
     spend = await repository.get_spend(session, [customer_id])
     return CustomerAnswer.of(row, spend.get(customer_id, []))
 
 
-@router.get("/customers/{customer_id}/orders", **access("profiles:read", shop_keys=True))
+@router.get("/customers/{customer_id}/orders", **access("profiles:read", CustomerNotFound, shop_keys=True))
 async def list_orders(
     session: SessionOf, caller: CallerOf, customer_id: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[OrderAnswer]:

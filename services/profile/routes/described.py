@@ -27,20 +27,41 @@ _EXAMPLES: dict[str, Any] = {
     "page": {"anonymousId": "a-5", "messageId": "m-3", "name": "Home"},
 }
 _EXAMPLES["batch"] = {"batch": [{"type": "track", **_EXAMPLES["track"]}, {"type": "page", **_EXAMPLES["page"]}]}
-_REFUSALS = (401, 403, 413, 422, 429, 503)
+_CODES = {
+    401: ["key-missing", "key-unknown"],
+    403: ["scope-missing", "shop-bound-key", "order-events-need-server-key"],
+    413: ["body-too-large", "event-too-large"],
+    422: [
+        "gzip-invalid",
+        "invalid",
+        "malformed",
+        "money-invalid",
+        "money-missing",
+        "order-id-missing",
+        "person-missing",
+        "type-unknown",
+    ],
+    429: ["back-pressure"],
+    503: ["unavailable"],
+}
+_OF_ONE_EVENT = ("event-too-large", "order-events-need-server-key", *_CODES[422][3:])
 _DESCRIPTION = """As Segment's SDKs send it; `messageId` makes it once. Answered when the broker has acknowledged.
 The key may also come as the user of Basic, or as `writeKey` in the body."""
 
 
 def describe_ingest(app: FastAPI) -> None:
     (_, batch), schemas = msgspec.json.schema_components([Message, Batch], ref_template=_REF)
+    for amount in ("total", "revenue"):
+        # msgspec names texts only, although it reads a Decimal from numbers too, and most send these.
+        schemas["Properties"]["properties"][amount]["anyOf"].insert(0, {"type": "number"})
     for call, summary in _SUMMARIES.items():
         shape = batch if call == "batch" else {"$ref": _REF.format(name="Message")}
         documents.describe(app, f"/v1/{call}", _operation(call, summary, shape), schemas)
 
 
 def _operation(call: str, summary: str, shape: dict[str, Any]) -> dict[str, Any]:
-    taken = {"type": "object", "properties": _ANSWERS["batch" if call == "batch" else "one"]}
+    answer = _ANSWERS["batch" if call == "batch" else "one"]
+    taken = {"type": "object", "required": list(answer), "properties": answer}
     return {
         "tags": ["ingest"],
         "summary": summary,
@@ -48,15 +69,23 @@ def _operation(call: str, summary: str, shape: dict[str, Any]) -> dict[str, Any]
         "operationId": f"profile-{call}",
         "x-scope": "events:write",
         "x-shop-keys": True,
+        "security": [{"key": ["events:write"]}, {"basic": ["events:write"]}],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": shape, "example": _EXAMPLES[call]}},
         },
         "responses": {
             "200": {"description": "Taken.", "content": {"application/json": {"schema": taken}}},
-            **documents.refusals(_REFUSALS),
+            **documents.refusals(_codes(call), f"/v1/{call}"),
         },
     }
+
+
+def _codes(call: str) -> dict[int, list[str]]:
+    """Of a batch, what is wrong with one event is reported in the answer, for the others are taken."""
+    if call != "batch":
+        return _CODES
+    return {status: [code for code in codes if code not in _OF_ONE_EVENT] for status, codes in _CODES.items()}
 
 
 _ANSWERS: dict[str, dict[str, Any]] = {
@@ -68,6 +97,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["pointer", "code", "detail"],
                 "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
             },
         },

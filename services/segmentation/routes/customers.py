@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from services.segmentation import repository
+from services.segmentation.errors import CustomerNotFound
 from services.segmentation.schemas import MembershipAnswer, StageAnswer
 from shared.http.door import SessionOf, access
 from shared.http.door import router as make_router
@@ -11,7 +12,7 @@ from shared.http.pages import Cursor, Limit, Page, decode_cursor
 router = make_router("customers")
 
 
-@router.get("/customers/{customer_id}/lifecycle", **access("segments:read"))
+@router.get("/customers/{customer_id}/lifecycle", **access("segments:read", CustomerNotFound))
 async def list_lifecycle(
     session: SessionOf, customer_id: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[StageAnswer]:
@@ -27,7 +28,7 @@ async def list_lifecycle(
     )
 
 
-@router.get("/customers/{customer_id}/segments", **access("segments:read"))
+@router.get("/customers/{customer_id}/segments", **access("segments:read", CustomerNotFound))
 async def list_memberships(
     session: SessionOf, customer_id: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[MembershipAnswer]:

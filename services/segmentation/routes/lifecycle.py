@@ -16,7 +16,7 @@ from shared.timekeeper import get_clock
 router = make_router("lifecycle")
 
 
-@router.get("/lifecycle/counts", **access("segments:read"))
+@router.get("/lifecycle/counts", **access("segments:read", AtInTheFuture))
 async def count_stages(
     session: SessionOf,
     at: Annotated[Instant | None, Query(description="the service's clock, unless told")] = None,

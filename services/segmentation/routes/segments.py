@@ -6,6 +6,7 @@ from fastapi import Response
 
 from services.segmentation import actions, repository
 from services.segmentation.domain import parse_rule
+from services.segmentation.errors import RULE_REFUSALS, RuleTooSlow, SegmentNotFound
 from services.segmentation.schemas import (
     MemberAnswer,
     PreviewAnswer,
@@ -23,7 +24,7 @@ from shared.timekeeper import get_clock
 router = make_router("segments")
 
 
-@router.post("/segments", status_code=201, **access("segments:write"))
+@router.post("/segments", status_code=201, **access("segments:write", *RULE_REFUSALS))
 async def create_segment(session: SessionOf, now: Now, body: SegmentBody) -> SegmentAnswer:
     """A new segment; it is filled in the background, which `status` and `progress` show."""
     return SegmentAnswer.of(await actions.create_segment(session, body.name, body.rule, now))
@@ -39,33 +40,33 @@ async def list_segments(session: SessionOf, limit: Limit = 50, cursor: Cursor = 
     )
 
 
-@router.post("/segments/preview", **access("segments:read"))
+@router.post("/segments/preview", **access("segments:read", RuleTooSlow, *RULE_REFUSALS))
 async def preview_segment(session: SessionOf, body: PreviewBody) -> PreviewAnswer:
     """How many customers a rule holds for at the service's clock, and up to 10 of them; nothing is stored."""
     count, samples = await repository.preview(session, parse_rule(body.rule), await get_clock(session))
     return PreviewAnswer(count=count, samples=[SampleAnswer.of(row) for row in samples])
 
 
-@router.get("/segments/{segment_id}", **access("segments:read"))
+@router.get("/segments/{segment_id}", **access("segments:read", SegmentNotFound))
 async def get_segment(session: SessionOf, segment_id: str) -> SegmentAnswer:
     return SegmentAnswer.of(await repository.get_segment(session, segment_id))
 
 
-@router.patch("/segments/{segment_id}", **access("segments:write"))
+@router.patch("/segments/{segment_id}", **access("segments:write", SegmentNotFound, *RULE_REFUSALS))
 async def change_segment(session: SessionOf, now: Now, segment_id: str, body: SegmentChange) -> SegmentAnswer:
     """Another name, or another rule, which is the segment's next version."""
     rule = body.rule if "rule" in body.model_fields_set else None
     return SegmentAnswer.of(await actions.change_segment(session, segment_id, body.name or None, rule, now))
 
 
-@router.delete("/segments/{segment_id}", status_code=204, **access("segments:write"))
+@router.delete("/segments/{segment_id}", status_code=204, **access("segments:write", SegmentNotFound))
 async def delete_segment(session: SessionOf, now: Now, segment_id: str) -> Response:
     """The segment is gone; its members leave at the next ticks."""
     await actions.delete_segment(session, segment_id, now)
     return Response(status_code=204)
 
 
-@router.get("/segments/{segment_id}/members", **access("segments:read"))
+@router.get("/segments/{segment_id}/members", **access("segments:read", SegmentNotFound))
 async def list_members(
     session: SessionOf, segment_id: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[MemberAnswer]:

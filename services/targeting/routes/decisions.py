@@ -6,6 +6,7 @@ from fastapi import Query
 
 from services.targeting import repository
 from services.targeting.domain import Arm
+from services.targeting.errors import CampaignNotFound, CustomerNotFound, DecisionNotFound
 from services.targeting.schemas import DecisionAnswer
 from shared.http.door import SessionOf, access
 from shared.http.door import router as make_router
@@ -14,7 +15,7 @@ from shared.http.pages import Cursor, Limit, Page, decode_cursor
 router = make_router("decisions")
 
 
-@router.get("/campaigns/{campaign_id}/decisions", **access("campaigns:read"))
+@router.get("/campaigns/{campaign_id}/decisions", **access("campaigns:read", CampaignNotFound))
 async def list_campaign_decisions(
     session: SessionOf,
     campaign_id: str,
@@ -32,7 +33,7 @@ async def list_campaign_decisions(
     return Page[DecisionAnswer].of(rows, limit, key=lambda row: [row["number"]], item=DecisionAnswer.of)
 
 
-@router.get("/customers/{customer_id}/decisions", **access("campaigns:read"))
+@router.get("/customers/{customer_id}/decisions", **access("campaigns:read", CustomerNotFound))
 async def list_customer_decisions(
     session: SessionOf, customer_id: str, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[DecisionAnswer]:
@@ -42,6 +43,6 @@ async def list_customer_decisions(
     return Page[DecisionAnswer].of(rows, limit, key=lambda row: [row["number"]], item=DecisionAnswer.of)
 
 
-@router.get("/decisions/{decision_id}", **access("campaigns:read"))
+@router.get("/decisions/{decision_id}", **access("campaigns:read", DecisionNotFound))
 async def get_decision(session: SessionOf, decision_id: str) -> DecisionAnswer:
     return DecisionAnswer.of(await repository.get_decision(session, decision_id))

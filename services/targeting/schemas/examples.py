@@ -1,0 +1,45 @@
+"""What each field looks like in the examples of targeting's OpenAPI document: a recall campaign, Anna's decision."""
+
+from typing import Any
+
+EXAMPLES: dict[str, Any] = {
+    # campaigns
+    "campaign_id": "cmp_t7snzhary27g6wt6xnj5s1n2",
+    "version": 1772352000000000,
+    "status": "active",
+    "name": "Spring recall",
+    "template_id": "tpl_8nc07qn0ct56snjrrjfr3pkt",
+    "goal": "recall",
+    "audience": {"kind": "stage", "stage": "silent"},
+    "starts_at": "2026-03-01T08:00:00Z",
+    "ends_at": "2026-06-01T00:00:00Z",
+    "trigger": {"kind": "entered"},
+    "channel": "sms",
+    "business_line": "tea",
+    "holdout": 0.1,
+    "priority": 10,
+    "attribution_days": 14,
+    "max_cause_age_hours": 48,
+    "anti_harassment": "on",
+    "limit_per_customer": 1,
+    "expected_roi": 2.5,
+    "created_at": "2026-03-01T07:45:12Z",
+    "fired_at": None,
+    # decisions
+    "decision_id": "dec_1s15b7y2t5p56qktgcavagw6",
+    "campaign_version": 1772352000000000,
+    "customer_id": "cus_ay1gr23twwdyjz0qgb8wrxvn",
+    "arm": "treated",
+    "reasons": [],
+    "cause": "stage:silent@2026-03-05T10:23:02Z",
+    "caused_at": "2026-03-05T10:23:02Z",
+    "decided_at": "2026-03-05T10:23:02.250Z",
+    "stage": "silent",
+    "stage_since": "2026-03-05T10:23:02Z",
+    "rule_versions": {"campaign": 1772352000000000, "lifecycle": 1},
+    "outcome": "issued",
+    "outcome_code": None,
+    "outcome_at": "2026-03-05T10:23:02.250Z",
+    "coupon_id": "cpn_qh2ttcjy2svmxn5emm2w3jpt",
+    "coupon_code": "7RP223XM5DM5FXE",
+}
