@@ -127,7 +127,8 @@ def test_a_generated_python_client_takes_an_order_to_its_coupon_and_its_figures(
     [customer] = generated.call("profile", "customers.list_customers", source_id="pia")[1].data
     [stage] = generated.call("segmentation", "customers.list_lifecycle", customer.customer_id)[1].data
     assert stage.stage.value == "new"
-    [coupon] = generated.call("coupons", "coupons.list_coupons", customer.customer_id)[1].data
+    coupons = generated.call("coupons", "coupons.list_coupons", customer.customer_id)[1].data
+    [coupon] = [each for each in coupons if each.campaign_id == campaign.campaign_id]
 
     use = {"code": coupon.code, "shop_id": "north", "order_id": "py-2", "amount": 6000, "currency": "EUR"}
     status, redemption = generated.call("coupons", "redemptions.redeem", body=use)

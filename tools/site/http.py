@@ -31,8 +31,8 @@ def _opening(service: str, document: dict[str, Any]) -> list[str]:
     said = document["info"].get("description")
     return [
         *([said, ""] if said else []),
-        f"On a stack that `make up` has started it answers at `http://127.0.0.1:{PORTS[service]}`, with pages to try it "
-        f"out at `/docs`. The document behind this page: [{service}.json](../contracts/openapi/{service}.json), "
+        f"On a stack that `make up` has started it answers at `http://127.0.0.1:{PORTS[service]}`, with pages to try "
+        f"it out at `/docs`. The document behind this page: [{service}.json](../contracts/openapi/{service}.json), "
         f"{document['info']['title']}, version {document['info']['version']}. What all services have in common: "
         "[](../http.md).",
         "",

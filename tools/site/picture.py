@@ -23,18 +23,17 @@ def picture(traffic: Traffic) -> list[str]:
 
 
 _LEGEND = (
-    "A filled dot tells the topic, a ring hears it. A dashed ring hears it without its ticks: that service's clock does "
-    "not wait for the topic."
+    "A filled dot tells the topic, a ring hears it. A dashed ring hears it without its ticks: that service's clock "
+    "does not wait for the topic."
 )
 
 
 def _line(traffic: Traffic, topic: str, columns: dict[str, int], y: int) -> list[str]:
     senders, receivers = traffic.senders(topic), traffic.receivers(topic)
     ends = [columns[service] for service in (*senders, *receivers)]
-    middle = columns[senders[0]] if len(set(ends)) == 1 else (min(ends) + max(ends)) / 2
     lines = [
         f'<line class="topic" x1="{min(ends)}" y1="{y}" x2="{max(ends)}" y2="{y}"/>',
-        f'<text class="name" x="{middle:g}" y="{y - 11}">{topic}</text>',
+        f'<text class="name" x="{min(ends) - 5}" y="{y - 11}">{topic}</text>',
     ]
     for service in receivers:
         ring = "heard" if traffic.waits(service, topic) else "heard unwaited"

@@ -17,9 +17,9 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Each process reads these variables from its environment once, when it starts. A value that does not fit ends "
-        "the process with a sentence that names it. `comeback stack up` sets addresses and secrets itself and passes "
-        "on what you have exported.",
+        "Each process reads these variables from its environment once, when it starts. If one is missing or does not "
+        f"fit, it does not start and says which, without the `{_PREFIX}`; a name that nobody knows is ignored. "
+        "`comeback stack up` sets addresses, ports and secrets itself and passes on the others that you have exported.",
         "",
         *section(2, "Every service", "settings-shared"),
         *_table(shared, list(shared["properties"])),
@@ -34,20 +34,19 @@ def settings_page() -> str:
 
 def _table(schema: dict[str, Any], names: list[str]) -> list[str]:
     shapes = Shapes("settings", {})
-    rows = [
-        (
-            f"`{_PREFIX}{name.upper()}`",
-            shapes.type_of(schema["properties"][name]),
-            next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), ""),
-            _default(schema["properties"][name]),
-            shapes.said({key: value for key, value in schema["properties"][name].items() if key != "default"}),
-        )
-        for name in names
-    ]
-    return table(("variable", "type", "unit", "default", "what"), rows)
+    rows = [(f"`{_PREFIX}{name.upper()}`", *_field(name, schema["properties"][name], shapes)) for name in names]
+    return table(("variable", "value", "default", "what"), rows)
+
+
+def _field(name: str, field: dict[str, Any], shapes: Shapes) -> tuple[str, str, str]:
+    """Type and unit; default; meaning and limits."""
+    unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), None)
+    kind = shapes.type_of(field)
+    said = shapes.said({key: value for key, value in field.items() if key != "default"})
+    return (f"{kind}, {unit}" if unit else kind), _default(field), said
 
 
 def _default(field: dict[str, Any]) -> str:
     if "default" not in field:
-        return "none: must be set"
+        return "required"
     return f"`{field['default']}`" if field["default"] != "" else "empty"

@@ -70,7 +70,7 @@ class Shapes:
         return schema.get("examples", [])
 
     def said(self, schema: Schema) -> str:
-        words = [schema.get("description", ""), *_limits(schema)]
+        words = [schema.get("description", "").rstrip("."), *_limits(schema)]
         if schema.get("default") is not None:
             words.append(f"default `{schema['default']}`")
         return "; ".join(word for word in words if word)

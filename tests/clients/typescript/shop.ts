@@ -76,7 +76,8 @@ await untilKnown();
 const found = got(await profile.GET("/v1/customers", { params: { query: { source_id: "tess" } } }));
 const customer = { params: { path: { customer_id: only(found.data).customer_id } } };
 const stage = only(got(await segmentation.GET("/v1/customers/{customer_id}/lifecycle", customer)).data);
-const coupon = only(got(await coupons.GET("/v1/customers/{customer_id}/coupons", customer)).data);
+const held = got(await coupons.GET("/v1/customers/{customer_id}/coupons", customer)).data;
+const coupon = only(held.filter((each) => each.campaign_id === campaign.campaign_id));
 
 const use = { code: coupon.code, shop_id: "north", order_id: "ts-2", amount: 6000, currency: "EUR" };
 const redemption = got(await coupons.POST("/v1/redemptions", { body: use }));
