@@ -8,7 +8,7 @@ MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo stop up down status logs reset test check format lock bench chaos clean
+.PHONY: help setup demo stop up down status logs reset test check docs format lock bench chaos clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,10 +40,14 @@ reset: setup ## Stop everything and delete its data
 test: setup ## Run all tests, on a stack of their own; some: make test ARGS="-k coupon"
 	@$(BIN)/pytest $(ARGS)
 
-check: setup ## What CI checks: ruff, pyright, import contracts
+check: setup ## What CI checks: ruff, pyright, import contracts, the site with all its links
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@$(MAKE) docs
+
+docs: setup ## Build the site of the documentation; a broken link stops it
+	@$(BIN)/sphinx-build -E -W --keep-going -n -q docs build/docs && echo "The site is in build/docs/index.html."
 
 format: setup ## Put the code in order (ruff)
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
@@ -59,4 +63,4 @@ lock: setup ## Renew requirements.lock and Kafka's jgo.lock.toml after a change 
 
 clean: ## Stop everything; delete .venv, data and caches
 	@if [ -x $(BIN)/comeback ]; then $(BIN)/comeback stack reset --yes; fi
-	@rm -rf .venv .comeback .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@rm -rf .venv .comeback .pytest_cache .ruff_cache .hypothesis .import_linter_cache build docs/reference *.egg-info
