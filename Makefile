@@ -8,7 +8,7 @@ MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo stop up down status logs reset test check docs format lock bench chaos clean
+.PHONY: help setup demo stop up down status logs reset test test-clients check docs format lock bench chaos clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ reset: setup ## Stop everything and delete its data
 
 test: setup ## Run all tests, on a stack of their own; some: make test ARGS="-k coupon"
 	@$(BIN)/pytest $(ARGS)
+
+test-clients: setup ## Use clients generated from docs/contracts against a running system, TypeScript too: Node >= 20
+	@$(BIN)/pytest tests/clients -m "node or not node" $(ARGS)
 
 check: setup ## What CI checks: ruff, pyright, import contracts, the site with all its links
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 # What an empty clock says: earlier than anything that can happen. Not the very first instant of the calendar,
 # which the database driver takes for minus infinity.
@@ -16,6 +17,8 @@ def wall_micros() -> int:
     return time.time_ns() // 1000
 
 
+# All that one batch has changed has about the same version.
+@lru_cache(1_000)
 def instant_of_micros(micros: int) -> datetime:
     """The instant of a version: microseconds since 1970."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

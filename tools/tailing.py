@@ -14,7 +14,9 @@ from msgspec import UNSET
 from deploy.local.errors import StackError
 from shared import topics
 from shared.events import ClockTicked, Event, short_type, type_of
+from shared.events.binary import restated
 from shared.events.codec import EVENTS, Undecodable, decode
+from shared.events.profile import Visits
 from shared.ids import Ids
 from shared.inbox import Partition
 from shared.kafka import Consumer, KafkaError, Record
@@ -41,7 +43,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "order.paid": _ORDER,
     "order.refunded": _ORDER,
     "order.cancelled": _ORDER,
-    "visit.recorded": ("visit_id", "shop_id"),
+    "visits.recorded": ("visits",),
     "lifecycle.stage_changed": ("stage", "caused_at", "current", "corrects_past"),
     "segment.entered": _MEMBERSHIP,
     "segment.left": _MEMBERSHIP,
@@ -174,7 +176,8 @@ class Seen:
         try:
             return cls(record, decode(record.value))
         except Undecodable as error:
-            return cls(record, None, str(error))
+            record, reason = restated(record) or (record, str(error))
+            return cls(record, None, reason) if reason else cls.of(record)
 
     @property
     def customers(self) -> list[str]:
@@ -184,6 +187,8 @@ class Seen:
         data: Any = getattr(self.event, "data", None)
         if (person := getattr(data, "person", None)) is not None:
             return [each for each in (person.source_id, person.anonymous_id) if each]
+        if isinstance(data, Visits):
+            return sorted({visit.customer_id for visit in data.visits})
         found = getattr(data, "customer_id", None)
         return [found] if found else []
 
@@ -196,9 +201,14 @@ class Seen:
     def _what(self) -> str:
         if self.event is None:
             return f"unreadable: {self.reason}"
-        subject = self.event.subject if self.event.subject is not UNSET else next(iter(self.customers), "-")
         details = (_detail(name, getattr(self.event, "data", None)) for name in FIELDS[short_type(self.event)])
-        return " ".join([short_type(self.event), str(subject), *filter(None, details)])
+        return " ".join([short_type(self.event), self._subject(self.event), *filter(None, details)])
+
+    def _subject(self, event: Event) -> str:
+        if event.subject is not UNSET:
+            return str(event.subject)
+        customers = self.customers
+        return customers[0] if len(customers) == 1 else f"({len(customers)} customers)" if customers else "-"
 
 
 def _detail(name: str, data: Any) -> str:
@@ -209,6 +219,8 @@ def _detail(name: str, data: Any) -> str:
         return ""
     if isinstance(value, bool):
         return f"{name}={'yes' if value else 'no'}"
+    if name == "visits" and isinstance(value, list):
+        return f"{name}={len(value)}"
     if isinstance(value, list):
         return f"{name}={','.join(value)}"
     if isinstance(value, datetime):

@@ -8,7 +8,7 @@ from services.metrics.domain import facts
 from shared.database import Session
 from shared.events import targeting
 from shared.events.coupons import CouponIssued, CouponRedeemed, CouponRefused, CouponWithheld, RedemptionRolledBack
-from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, VisitRecorded
+from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, VisitsRecorded
 from shared.events.segmentation import LifecycleStageChanged
 from shared.events.targeting import CampaignUpdated, DecisionMade
 
@@ -32,11 +32,10 @@ async def record_orders(session: Session, events: Sequence[OrderPaid | OrderRefu
     await repository.upsert_orders(session, orders)
 
 
-async def record_visits(session: Session, events: Sequence[VisitRecorded]) -> None:
+async def record_visits(session: Session, events: Sequence[VisitsRecorded]) -> None:
     """It is known that these customers came, and when."""
-    await repository.add_visits(
-        session, [facts.Visit(event.data.customer_id, event.data.visited_at) for event in events]
-    )
+    told = {(visit.customer_id, visit.visited_at) for event in events for visit in event.data.visits}
+    await repository.add_visits(session, sorted(told))
 
 
 async def record_stages(session: Session, events: Sequence[LifecycleStageChanged]) -> None:

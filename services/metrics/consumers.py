@@ -5,7 +5,7 @@ from shared import topics
 from shared.consuming import Consumers
 from shared.database import Session
 from shared.events.coupons import CouponIssued, CouponRedeemed, CouponRefused, CouponWithheld, RedemptionRolledBack
-from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, VisitRecorded
+from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, VisitsRecorded
 from shared.events.segmentation import LifecycleStageChanged
 from shared.events.targeting import CampaignUpdated, DecisionMade
 
@@ -29,8 +29,8 @@ async def on_order_cancelled(session: Session, events: list[OrderCancelled]) -> 
     await actions.record_orders(session, events)
 
 
-@consumers.on(VisitRecorded)
-async def on_visit_recorded(session: Session, events: list[VisitRecorded]) -> None:
+@consumers.on(VisitsRecorded)
+async def on_visits_recorded(session: Session, events: list[VisitsRecorded]) -> None:
     await actions.record_visits(session, events)
 
 

@@ -1,7 +1,7 @@
 """The CloudEvents 1.0 envelope that every message wears, and the field types that every contract uses."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,7 +26,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type
     source: Text
     time: Instant
     subject: str | msgspec.UnsetType = msgspec.UNSET
-    specversion: str = "1.0"
+    specversion: Literal["1.0"] = "1.0"
     traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -1,5 +1,9 @@
 """What profile tells: who a customer is, and each order and visit. Listened to by everybody behind it."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from shared.events.envelope import Count, Currency, Data, Event, Instant, Minor, Text, Version
 
 
@@ -54,6 +58,12 @@ class VisitFact(Data, frozen=True, kw_only=True):
     visited_at: Instant
 
 
+class Visits(Data, frozen=True, kw_only=True):
+    """Visits of many customers, in no order; each is told once, and only `comeback retell` tells it again."""
+
+    visits: Annotated[list[VisitFact], Meta(min_length=1, max_length=1000)]
+
+
 class ProfileUpdated(Event, frozen=True, kw_only=True, tag="com.comeback.profile.updated.v1"):
     """What is known of a customer changed; this is all of it."""
 
@@ -78,10 +88,10 @@ class OrderCancelled(Event, frozen=True, kw_only=True, tag="com.comeback.order.c
     data: OrderState
 
 
-class VisitRecorded(Event, frozen=True, kw_only=True, tag="com.comeback.visit.recorded.v1"):
-    """A known customer looked at a shop."""
+class VisitsRecorded(Event, frozen=True, kw_only=True, tag="com.comeback.visits.recorded.v1"):
+    """Known customers looked at shops. Its key is its own id, because it belongs to no one customer."""
 
-    data: VisitFact
+    data: Visits
 
 
-EVENTS: tuple[type[Event], ...] = (ProfileUpdated, OrderPaid, OrderRefunded, OrderCancelled, VisitRecorded)
+EVENTS: tuple[type[Event], ...] = (ProfileUpdated, OrderPaid, OrderRefunded, OrderCancelled, VisitsRecorded)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from shared import metrics, migrations, tracing
 from shared.database import Database, fetch_value
-from shared.http import documents, problems
+from shared.http import documents, problems, routes
 from shared.http.door import Door, SessionOf, access, router
 from shared.http.examples import Examples
 from shared.http.keys import Keys
@@ -83,8 +83,7 @@ def create_app(
         database, Keys(database, ids), {"service": service, "ids": ids, **info}, settings.clock == "wall"
     )
     app.state.producer = producer
-    for each in [clock_routes, *routers]:
-        app.include_router(each)
+    routes.include(app, [clock_routes, *routers])
     _add_health(app, service, database, producer)
     problems.install(app)
     documents.complete(app, examples or {})

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from shared import metrics
 from shared.database import is_refused_data, is_transient
 from shared.errors import TITLES, Refusal, problem
+from shared.http.routes import methods_of
 from shared.telemetry import log
 
 MEDIA_TYPE = "application/problem+json"
@@ -85,7 +86,11 @@ def _below(value: Any, part: Any) -> Any:
 
 def of_http(request: Request, error: HTTPException) -> Response:
     code = _CODES.get(error.status_code, TITLES.get(error.status_code, "error").lower().replace(" ", "-"))
-    return respond(request, error.status_code, code, str(error.detail))
+    response = respond(request, error.status_code, code, str(error.detail))
+    if error.status_code == 405:
+        # Starlette would name the methods of the first of the path's routes only.
+        response.headers["Allow"] = ", ".join(methods_of(request.app, request.url.path))
+    return response
 
 
 def install(app: FastAPI) -> None:

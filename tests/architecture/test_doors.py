@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
 
 from shared.http import door, keys
+from shared.http.routes import routes_of
 from tests.architecture.rules import SERVICES
 from tests.conftest import FreshDatabase
 from tests.support.doing import client, settings_for
@@ -45,8 +45,22 @@ def test_every_route_declares_its_scope(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_route_hides_from_the_document(service: str) -> None:
     app = make_app(service)
-    found = {route.path for route in app.router.routes if isinstance(route, Route)}
+    found = {route.path for route in routes_of(app)}
     assert found - set(app.openapi()["paths"]) <= OPEN
+    assert set(app.openapi()["paths"]) <= found
+
+
+def test_a_planted_hidden_route_is_seen() -> None:
+    app = make_app("coupons")
+    router = door.router("planted")
+
+    async def planted() -> None: ...
+
+    router.get("/planted", include_in_schema=False, **door.access("admin"))(planted)
+    app.state.routers.append(router)
+    app.include_router(router)
+    found = {route.path for route in routes_of(app)}
+    assert found - set(app.openapi()["paths"]) - OPEN == {"/v1/planted"}
 
 
 def test_a_planted_route_without_scope_is_stopped() -> None:

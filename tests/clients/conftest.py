@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from deploy.local.stack import Stack
 
+_left_out: list[pytest.Item] = []
 SERVICES = ("profile", "segmentation", "targeting", "coupons", "metrics")
 
 
@@ -21,3 +22,14 @@ def system() -> Iterator[dict[str, str]]:
     yield stack.environment()
     stack.reset()
     shutil.rmtree(folder)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    here = str(Path(__file__).parent)
+    _left_out.extend(item for item in items if item.get_closest_marker("node") and str(item.path).startswith(here))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _left_out:
+        said = f"Left out: {len(_left_out)} tests of the TypeScript client; `make test-clients` runs them (Node >= 20)."
+        terminalreporter.write_line(said)

@@ -13,7 +13,7 @@ from shared.events.coupons import (
     RedemptionRolledBack,
     Refusal,
 )
-from shared.events.profile import OrderPaid, OrderRefunded, OrderState, VisitFact, VisitRecorded
+from shared.events.profile import OrderPaid, OrderRefunded, OrderState, VisitFact, Visits, VisitsRecorded
 from shared.events.segmentation import LifecycleStageChanged, StageChange
 from shared.events.targeting import Arm, Campaign, CampaignUpdated, Decision, DecisionMade, Offer
 
@@ -64,13 +64,13 @@ def refunded(
     return OrderRefunded(id=f"{key}:{version}", source="profile", time=at, data=data)
 
 
-def visited(at: datetime, customer: str = "anna") -> VisitRecorded:
+def visited(at: datetime, customer: str = "anna") -> VisitsRecorded:
     key = f"{customer}@{at.isoformat()}"
-    return VisitRecorded(
+    return VisitsRecorded(
         id=key,
         source="profile",
         time=at,
-        data=VisitFact(visit_id=key, customer_id=customer, shop_id="s1", visited_at=at),
+        data=Visits(visits=[VisitFact(visit_id=key, customer_id=customer, shop_id="s1", visited_at=at)]),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.profile.consumers import consumers
 from shared.database import Database
 from shared.events import Event
-from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, ProfileUpdated, VisitRecorded
+from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, ProfileUpdated, VisitsRecorded
 from shared.events.storefront import (
     Identification,
     Order,
@@ -123,7 +123,7 @@ async def test_an_unpaid_order_is_a_visit_and_no_order(fresh_database: FreshData
     await hear(database, order(StorefrontOrderPlaced, 1, at=1))
     [customer] = await rows(database, "SELECT orders, visits FROM customers")
     assert customer == {"orders": 0, "visits": 1}
-    assert [type(event) for event in await told(database)] == [VisitRecorded, ProfileUpdated]
+    assert [type(event) for event in await told(database)] == [VisitsRecorded, ProfileUpdated]
 
 
 async def test_refunds_add_up_to_at_most_what_was_paid(fresh_database: FreshDatabase) -> None:

@@ -75,7 +75,7 @@ def test_every_event_says_in_one_sentence_what_it_means(event: type) -> None:
     doc = (event.__doc__ or "").strip()
     assert doc.endswith(".")
     assert "\n\n" not in doc
-    assert type_of(event).endswith(".v1")
+    assert re.fullmatch(r"com\.comeback\.[a-z_.-]+\.v[1-9]", type_of(event))
 
 
 @pytest.mark.parametrize("event", [each for each in EVENTS if producer_of(each) != "clock"], ids=short_type)

@@ -10,7 +10,7 @@ from shared import outbox
 from shared.database import Database, connect, execute, fetch
 from shared.events import Event, Tick
 from shared.events.coupons import CouponExpired, Expiry
-from shared.events.profile import VisitFact, VisitRecorded
+from shared.events.profile import VisitFact, Visits, VisitsRecorded
 from shared.outbox import Relay, RelayLost
 from tests.conftest import FreshDatabase
 from tests.support.doing import rows
@@ -19,8 +19,8 @@ T1 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def visit(number: int) -> tuple[str, Event]:
-    data = VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)
-    return f"key{number}", VisitRecorded(id=f"v{number}", source="profile", time=T1, data=data)
+    data = Visits(visits=[VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)])
+    return f"key{number}", VisitsRecorded(id=f"v{number}", source="profile", time=T1, data=data)
 
 
 class Broker:

@@ -21,7 +21,7 @@ from shared import kafka, outbox, tracing
 from shared.buffers import Batch, Item
 from shared.events import Event
 from shared.events.codec import decode, encode
-from shared.events.profile import VisitFact, VisitRecorded
+from shared.events.profile import VisitFact, Visits, VisitsRecorded
 from shared.http.middleware import Requests
 from shared.spans import Spans
 from shared.tracing import Trail
@@ -38,9 +38,8 @@ def context(number: int, flags: str = "01") -> str:
 
 
 def visit(number: int, traceparent: str | None = None) -> Event:
-    data = VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)
-    more = {"traceparent": traceparent} if traceparent else {}
-    return VisitRecorded(id=f"v{number}", source="profile", time=T1, data=data, **more)
+    data = Visits(visits=[VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)])
+    return VisitsRecorded(id=f"v{number}", source="profile", time=T1, data=data, traceparent=traceparent or UNSET)
 
 
 def heard(*events: Event, header: str | None = None) -> Batch:
@@ -149,7 +148,7 @@ async def test_what_follows_from_an_event_is_told_in_its_trace(
     assert alone is UNSET
     assert headers_of(*bodies) == [["content-type", "traceparent"], ["content-type"]]
     assert span.attributes["messaging.system"] == "kafka"
-    assert (span.attributes["messaging.batch.message_count"], span.types) == (2, ["visit.recorded"])
+    assert (span.attributes["messaging.batch.message_count"], span.types) == (2, ["visits.recorded"])
 
 
 async def test_the_header_of_a_record_is_believed_before_its_body(spans: Spans, collector: Collector) -> None:
@@ -202,8 +201,10 @@ def test_a_trail_goes_on_under_another_key_and_remembers_so_many() -> None:
 
 
 def test_no_text_of_a_storefront_is_taken_for_a_header() -> None:
-    data = VisitFact(visit_id=f'",,"traceparent":"{context(6)}"', customer_id="c", shop_id="s", visited_at=T1)
-    event = VisitRecorded(id="v", source=f',"traceparent":"{context(6)}"', time=T1, data=data)
+    data = Visits(
+        visits=[VisitFact(visit_id=f'",,"traceparent":"{context(6)}"', customer_id="c", shop_id="s", visited_at=T1)]
+    )
+    event = VisitsRecorded(id="v", source=f',"traceparent":"{context(6)}"', time=T1, data=data)
     assert tracing.headers(encode(event)) == []
 
 

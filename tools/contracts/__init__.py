@@ -18,8 +18,11 @@ def contracts(
         bool, typer.Option("--check-breaking", help="Write nothing; exit code 1 if the last release is broken.")
     ] = False,
     release: Annotated[bool, typer.Option("--release", help="Keep them as those of the last release.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --release: even in place of what was released, if nobody has it yet.")
+    ] = False,
 ) -> None:
-    """Write docs/contracts: events, topics, HTTP APIs and the map, as the code has them."""
+    """Write docs/contracts and the README's picture: events, topics, HTTP APIs and the map, as the code has them."""
     # Only here: it loads all five services, which takes seconds, and no other command needs them.
     from tools.contracts.documents import documents  # noqa: PLC0415
 
@@ -29,7 +32,7 @@ def contracts(
     else:
         _write(wanted, check)
     if release:
-        _release(wanted)
+        _release(wanted, again)
 
 
 def _check_breaking(wanted: dict[str, str]) -> None:
@@ -37,14 +40,17 @@ def _check_breaking(wanted: dict[str, str]) -> None:
     for each in found:
         complain(each)
     if found:
-        complain("Mend it, or raise the version (pyproject.toml, shared/version.py) and say so in CHANGELOG.md.")
+        complain(
+            "Mend it, or raise the version and say so in CHANGELOG.md: of an API in pyproject.toml and "
+            "shared/version.py, of an event in its type, told beside the old one."
+        )
         raise typer.Exit(1)
     out.print("Nothing breaks what was released.")
 
 
-def _release(wanted: dict[str, str]) -> None:
+def _release(wanted: dict[str, str], again: bool) -> None:
     try:
-        for name in released.release(FOLDER, wanted):
+        for name in released.release(FOLDER, wanted, again=again):
             out.print(f"docs/contracts/{name}")
     except ValueError as error:
         complain(f"docs/contracts/{error}.")
@@ -52,17 +58,23 @@ def _release(wanted: dict[str, str]) -> None:
 
 
 def _write(wanted: dict[str, str], check: bool) -> None:
-    found = stale(FOLDER, wanted)
+    from tools.contracts.picture import PAGE, with_picture  # noqa: PLC0415
+
+    page, shown = ROOT / PAGE, with_picture(ROOT)
+    found = {f"docs/contracts/{name}": what for name, what in stale(FOLDER, wanted).items()}
+    if page.read_text() != shown:
+        found[PAGE] = "shows another picture than the code has"
     if not found:
         out.print(f"{len(wanted)} files in docs/contracts are as the code has them.")
         return
     if check:
         for name, what in found.items():
-            complain(f"docs/contracts/{name} {what}: run `comeback contracts`.")
+            complain(f"{name} {what}: run `comeback contracts`.")
         raise typer.Exit(1)
     write(FOLDER, wanted)
+    page.write_text(shown)
     for name in found:
-        out.print(f"docs/contracts/{name}")
+        out.print(name)
 
 
 def stale(folder: Path, wanted: dict[str, str]) -> dict[str, str]:

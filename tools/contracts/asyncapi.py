@@ -53,9 +53,9 @@ def _operations() -> dict[str, Any]:
     for topic in topics.ALL:
         for sender in traffic.senders(topic):
             found |= _operation(sender, "send", topic, traffic.sent(sender, topic))
-        for service in SERVICES:
-            if events := traffic.heard(service, topic):
-                found |= _operation(service, "receive", topic, events)
+        for hearer in (*SERVICES, traffic.STOREFRONT):
+            if events := traffic.heard(hearer, topic):
+                found |= _operation(hearer, "receive", topic, events)
     return found
 
 

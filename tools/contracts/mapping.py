@@ -7,31 +7,13 @@ from shared import topics
 from shared.events import ClockTicked, short_type, type_of
 from shared.events.codec import EVENTS
 from tools.contracts import traffic
+from tools.contracts.picture import picture
 
 
 def written_map() -> str:
     return "\n".join(
-        ["# Map", "", "Written by `comeback contracts`.", "", *_picture(), "", *_services(), "", *_events()]
+        ["# Map", "", "Written by `comeback contracts`.", "", *picture(), "", *_services(), "", *_events()]
     )
-
-
-def _picture() -> list[str]:
-    boxes = ["    storefront([storefront])", *(f"    {service}[{service}]" for service in SERVICES)]
-    return ["```mermaid", "flowchart LR", *boxes, *(f"    {arrow}" for arrow in _arrows()), "```"]
-
-
-def _arrows() -> list[str]:
-    """One from sender to hearer with all its topics; dotted where the hearer's clock does not wait for it."""
-    solid: dict[tuple[str, str], list[str]] = {}
-    dotted: list[str] = []
-    for topic in topics.ALL:
-        sender = traffic.senders(topic)[0]
-        for service in SERVICES:
-            if ClockTicked in (events := traffic.heard(service, topic)):
-                solid.setdefault((sender, service), []).append(topic)
-            elif events:
-                dotted.append(f'{sender} -. "{topic}" .-> {service}')
-    return [f'{one} -- "{"<br>".join(names)}" --> {other}' for (one, other), names in solid.items()] + dotted
 
 
 def _services() -> list[str]:

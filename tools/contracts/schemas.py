@@ -4,7 +4,10 @@ from typing import Any
 
 import msgspec
 
+from shared.events import Event, type_of
 from shared.events.codec import EVENTS
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas(template: str) -> dict[str, Any]:
@@ -14,8 +17,13 @@ def schemas(template: str) -> dict[str, Any]:
 
 def events_schema() -> dict[str, Any]:
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DIALECT,
         "title": "Every event of Comeback, as structured CloudEvents 1.0",
         "oneOf": [{"$ref": f"#/$defs/{event.__name__}"} for event in EVENTS],
         "$defs": schemas("#/$defs/{name}"),
     }
+
+
+def event_schema(event: type[Event]) -> dict[str, Any]:
+    """One event's, with all that it refers to."""
+    return {"$schema": _DIALECT, "title": type_of(event), **msgspec.json.schema(event)}

@@ -1,4 +1,4 @@
-"""Which event travels on which topic, who sends it and who hears it: read from the contracts and the consumers."""
+"""Which event travels on which topic, who sends it and who hears it: read from the contracts and the services' code."""
 
 import importlib
 from collections.abc import Iterable
@@ -8,7 +8,11 @@ from shared import topics
 from shared.consuming import Consumers
 from shared.events import ClockTicked, Event, producer_of, short_type
 from shared.events.codec import EVENTS
+from tools.contracts.making import made
 
+STOREFRONT = "storefront"
+# Whoever delivers coupons, and takes them, listens to what becomes of them.
+_FOR_STOREFRONTS = ("coupons",)
 _OF_STOREFRONT = {
     "storefront-order": topics.STOREFRONT_ORDERS,
     "storefront-visit": topics.STOREFRONT_VISITS,
@@ -19,7 +23,7 @@ _OF_STOREFRONT = {
 def topic_of(event: type[Event]) -> str:
     """Where an event that is no tick travels: on its producer's topic."""
     producer = producer_of(event)
-    return _OF_STOREFRONT[short_type(event).split(".")[0]] if producer == "storefront" else f"{producer}-events"
+    return _OF_STOREFRONT[short_type(event).split(".")[0]] if producer == STOREFRONT else f"{producer}-events"
 
 
 def carried(topic: str) -> list[type[Event]]:
@@ -28,12 +32,17 @@ def carried(topic: str) -> list[type[Event]]:
 
 
 def senders(topic: str) -> list[str]:
-    """Who writes to a topic. Profile passes on what storefronts send over HTTP, and ticks."""
-    return ["storefront", "profile"] if topic in topics.STOREFRONT else [topic.removesuffix("-events")]
+    """Who writes events to a topic. Profile's door does for storefronts that use HTTP."""
+    return [sender for sender in (STOREFRONT, *SERVICES) if set(sent(sender, topic)) - {ClockTicked}]
 
 
 def sent(sender: str, topic: str) -> list[type[Event]]:
-    return [event for event in carried(topic) if not (sender == "storefront" and event is ClockTicked)]
+    """What a sender writes to a topic; a service also writes the tick to each topic that it writes to."""
+    if sender == STOREFRONT:
+        return [event for event in carried(topic) if producer_of(event) == STOREFRONT]
+    makes = made(f"services.{sender}", EVENTS)
+    found = [event for event in carried(topic) if event in makes and producer_of(event) in (sender, STOREFRONT)]
+    return [*found, ClockTicked] if found else []
 
 
 def consumers_of(service: str) -> Consumers:
@@ -42,6 +51,8 @@ def consumers_of(service: str) -> Consumers:
 
 def heard(service: str, topic: str) -> list[type[Event]]:
     """What a service takes from a topic; nothing from one that it does not listen to."""
+    if service == STOREFRONT:
+        return [event for event in carried(topic) if producer_of(event) in _FOR_STOREFRONTS]
     consumers = consumers_of(service)
     if topic not in [*consumers.clocked, *consumers.unclocked]:
         return []
@@ -50,7 +61,7 @@ def heard(service: str, topic: str) -> list[type[Event]]:
 
 
 def hearers(event: type[Event], among: Iterable[str] = topics.ALL) -> list[str]:
-    return [service for service in SERVICES if any(event in heard(service, topic) for topic in among)]
+    return [each for each in (*SERVICES, STOREFRONT) if any(event in heard(each, topic) for topic in among)]
 
 
 def deaf(service: str) -> list[type[Event]]:

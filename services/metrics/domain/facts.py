@@ -17,11 +17,6 @@ class Order(NamedTuple):
     paid_at: datetime | None
 
 
-class Visit(NamedTuple):
-    customer_id: str
-    visited_at: datetime
-
-
 class Stage(NamedTuple):
     """The stage that holds at a tick; the latest (tick, cause, id) wins."""
 

@@ -1,6 +1,7 @@
 """Storing facts: one statement a table and batch, sorted by key so that two workers never deadlock."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from services.metrics.domain import facts
@@ -24,7 +25,7 @@ async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None
         session,
         """INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount, counted,
                   paid_at)
-           SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+           SELECT * FROM json_to_recordset($1::text::json)
                 AS n(shop_id text, order_id text, version bigint, customer_id text, currency text, amount bigint,
                      refunded_amount bigint, counted bool, paid_at timestamptz)
            ON CONFLICT (shop_id, order_id) DO UPDATE
@@ -36,12 +37,13 @@ async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None
     )
 
 
-async def add_visits(session: Session, visits: Sequence[facts.Visit]) -> None:
+async def add_visits(session: Session, visits: Sequence[tuple[str, datetime]]) -> None:
+    """`(customer_id, visited_at)` of each, sorted, none twice."""
     await execute(
         session,
         """INSERT INTO visits (customer_id, visited_at)
            SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING""",
-        *_columns(sorted(set(visits))),
+        *_columns(visits),
     )
 
 

@@ -26,7 +26,7 @@ async def retell_customers(session: Session, after: str, limit: int) -> tuple[in
 
 
 async def retell_visits(session: Session, after: str, limit: int) -> tuple[int, str | None]:
-    """The next visits are told once more, each the same `visit.recorded` as the first time."""
+    """The next visits are told once more, each the same fact as the first time, in `visits.recorded`."""
     visits = await repository.list_visits(session, after, limit)
     tell_visits(session, visits)
     return len(visits), visits[-1].visit_id if visits else None

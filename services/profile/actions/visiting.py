@@ -1,15 +1,18 @@
 """Visits and identifications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.profile import repository
 from services.profile.actions.changes import change_of, customer_of
 from services.profile.repository import Visit
 from shared import outbox
 from shared.database import Session
-from shared.events.profile import VisitFact, VisitRecorded
+from shared.events.profile import VisitFact, Visits, VisitsRecorded
 from shared.events.storefront import Order, StorefrontCustomerIdentified, StorefrontOrderPlaced, StorefrontVisitRecorded
 from shared.ids import Ids
+
+# Of several services one listens to visits: the others pass over a record of so many, not over each of them.
+_TOLD_TOGETHER = 250
 
 
 async def record_visits(session: Session, events: Sequence[StorefrontVisitRecorded | StorefrontOrderPlaced]) -> None:
@@ -31,22 +34,25 @@ def _kind(event: StorefrontVisitRecorded | StorefrontOrderPlaced) -> str:
 
 
 def tell_visits(session: Session, visits: Sequence[Visit]) -> None:
-    outbox.emit(session, [(visit.customer_id, _fact(visit)) for visit in visits])
+    """`visits.recorded` tells them, many at once."""
+    outbox.emit(session, [(event.id, event) for event in _facts(session.info["ids"], visits)])
 
 
-def _fact(visit: Visit) -> VisitRecorded:
-    return VisitRecorded(
-        id=visit.visit_id,
-        source="profile",
-        subject=visit.customer_id,
-        time=visit.visited_at,
-        data=VisitFact(
-            visit_id=visit.visit_id,
-            customer_id=visit.customer_id,
-            shop_id=visit.shop_id,
-            visited_at=visit.visited_at,
-        ),
-    )
+def _facts(ids: Ids, visits: Sequence[Visit]) -> Iterator[VisitsRecorded]:
+    for start in range(0, len(visits), _TOLD_TOGETHER):
+        some = visits[start : start + _TOLD_TOGETHER]
+        yield VisitsRecorded(
+            # The same visits are the same message; others, however they overlap, are another.
+            id=ids.derive("vst", *(visit.visit_id for visit in some)),
+            source="profile",
+            time=max(visit.visited_at for visit in some),
+            data=Visits(visits=[_fact(visit) for visit in some]),
+        )
+
+
+def _fact(visit: Visit) -> VisitFact:
+    visit_id, customer_id, shop_id, visited_at = visit
+    return VisitFact(visit_id=visit_id, customer_id=customer_id, shop_id=shop_id, visited_at=visited_at)
 
 
 async def identify_customers(session: Session, events: Sequence[StorefrontCustomerIdentified]) -> None:

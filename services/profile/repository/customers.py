@@ -18,18 +18,15 @@ class Visit(NamedTuple):
 
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
     """Inserts the visits that are new, and returns those."""
-    rows = {visit.visit_id: visit for visit in sorted(visits, key=lambda visit: visit.visit_id)}
+    rows = {visit[0]: visit for visit in sorted(visits)}
     added = await fetch(
         session,
         """INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
            ON CONFLICT DO NOTHING RETURNING visit_id""",
-        list(rows),
-        [visit.customer_id for visit in rows.values()],
-        [visit.shop_id for visit in rows.values()],
-        [visit.visited_at for visit in rows.values()],
+        *map(list, zip(*rows.values(), strict=True)),
     )
-    return [rows[row["visit_id"]] for row in added]
+    return [rows[row[0]] for row in added]
 
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
@@ -40,7 +37,7 @@ async def upsert_customers(session: Session, changes: dict[str, Change], version
                   member_by, orders, visits, first_order_at, last_order_at, first_visit_at, last_visit_at)
            SELECT customer_id, $2, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
                   first_order_at, last_order_at, first_visit_at, last_visit_at
-           FROM jsonb_to_recordset($1::text::jsonb)
+           FROM json_to_recordset($1::text::json)
                 AS n(customer_id text, platform text, source_id text, anonymous_id text, member bool,
                      member_at timestamptz, member_by text, orders bigint, visits bigint, first_order_at timestamptz,
                      last_order_at timestamptz, first_visit_at timestamptz, last_visit_at timestamptz)

@@ -49,7 +49,7 @@ def order_of(row: Any) -> Order:
 _COLUMNS = """customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at, cancelled_at, refunds,
               refund_total, refunds_all, counted"""
 _ROWS = """SELECT * FROM ROWS FROM (
-               jsonb_to_recordset($1::text::jsonb)
+               json_to_recordset($1::text::json)
                    AS (order_key text, shop_id text, order_id text, customer_id text, version bigint,
                        told_at timestamptz, told_by text, total bigint, currency text, coupons text[], channel text,
                        paid_at timestamptz, cancelled_at timestamptz, refunds int, refund_total bigint,

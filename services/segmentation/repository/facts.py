@@ -43,7 +43,7 @@ _UPSERT_CUSTOMERS = f"""
 WITH changed AS (
     INSERT INTO customers AS c (customer_id, version, platform, source_id, is_member, orders, spend, first_order_at,
            last_order_at, first_visit_at, last_visit_at, visits)
-    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+    SELECT * FROM json_to_recordset($1::text::json)
          AS n(customer_id text, version bigint, platform text, source_id text, is_member bool, orders bigint,
               spend jsonb, first_order_at timestamptz, last_order_at timestamptz, first_visit_at timestamptz,
               last_visit_at timestamptz, visits bigint)
@@ -64,7 +64,7 @@ WITH changed AS (
 _UPSERT_ORDERS = f"""
 WITH changed AS (
     INSERT INTO known_orders AS o (order_key, version, customer_id, paid_at, counted)
-    SELECT * FROM jsonb_to_recordset($1::text::jsonb)
+    SELECT * FROM json_to_recordset($1::text::json)
          AS n(order_key text, version bigint, customer_id text, paid_at timestamptz, counted bool)
     ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
            paid_at = excluded.paid_at, counted = excluded.counted

@@ -189,7 +189,7 @@ async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequ
         """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
                   due_at, recent_orders, evaluated_at)
            SELECT *, $3::timestamptz FROM ROWS FROM (
-                      jsonb_to_recordset($1::text::jsonb)
+                      json_to_recordset($1::text::json)
                           AS (customer_id text, stage text, stage_since timestamptz, reacquired bool,
                               cycle_started_at timestamptz, last_order_at timestamptz, due_at timestamptz),
                       unnest($2::bytea[])) AS n

@@ -64,7 +64,7 @@ async def upsert_stages(session: Session, stages: Sequence[Stage]) -> None:
         session,
         """INSERT INTO known_customers AS k
                   (customer_id, stage, stage_since, stage_version, stage_decided_at, stage_change_id)
-           SELECT customer_id, stage, since, version, decided_at, change_id FROM jsonb_to_recordset($1::text::jsonb)
+           SELECT customer_id, stage, since, version, decided_at, change_id FROM json_to_recordset($1::text::json)
                 AS n(customer_id text, stage text, since timestamptz, version bigint, decided_at timestamptz,
                      change_id text)
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
@@ -108,7 +108,7 @@ async def add_causes(session: Session, causes: Sequence[Cause]) -> None:
         session,
         """INSERT INTO pending_causes AS p (caused_at, customer_id, kind, name, decided_at, rule_version)
            SELECT caused_at, customer_id, kind, name, decided_at, rule_version
-           FROM jsonb_to_recordset($1::text::jsonb)
+           FROM json_to_recordset($1::text::json)
                 AS n(caused_at timestamptz, customer_id text, kind text, name text, decided_at timestamptz,
                      rule_version bigint)
            ON CONFLICT (caused_at, customer_id, kind, name) DO UPDATE

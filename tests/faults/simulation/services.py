@@ -10,7 +10,7 @@ from shared import outbox, topics
 from shared.consuming import Consumers
 from shared.database import Session
 from shared.events import Event
-from shared.events.profile import OrderPaid, OrderState, Profile, ProfileUpdated, VisitFact, VisitRecorded
+from shared.events.profile import OrderPaid, OrderState, Profile, ProfileUpdated, VisitFact, Visits, VisitsRecorded
 from shared.events.storefront import StorefrontOrderCompleted
 from shared.timekeeper import Now
 from tests.faults.simulation.database import Row, Transaction
@@ -100,11 +100,12 @@ async def on_order_paid(session: Session, events: list[OrderPaid]) -> None:
     await add_facts(session, rows)
 
 
-async def on_visit_recorded(session: Session, events: list[VisitRecorded]) -> None:
+async def on_visits_recorded(session: Session, events: list[VisitsRecorded]) -> None:
     """A decision of the service before; each counts 1,000."""
     rows: dict[str, Row] = {}
     for event in events:
-        rows[event.id] = {"customer": event.data.customer_id, "amount": 1000, "due": event.data.visited_at}
+        for visit in event.data.visits:
+            rows[event.id] = {"customer": visit.customer_id, "amount": 1000, "due": visit.visited_at}
     await add_facts(session, rows)
 
 
@@ -151,8 +152,8 @@ async def decide_some(session: Session, now: Now) -> bool:
 
 
 def _tell_decision(customer: str, at: datetime) -> tuple[str, Event]:
-    data = VisitFact(visit_id=f"{customer}-{at}", customer_id=customer, shop_id="s", visited_at=at)
-    return customer, VisitRecorded(id=f"decided-{customer}-{at.isoformat()}", source=FIRST, time=at, data=data)
+    data = Visits(visits=[VisitFact(visit_id=f"{customer}-{at}", customer_id=customer, shop_id="s", visited_at=at)])
+    return customer, VisitsRecorded(id=f"decided-{customer}-{at.isoformat()}", source=FIRST, time=at, data=data)
 
 
 def consumers_of(service: str, *, skips_ticks: bool = False) -> Consumers:
@@ -162,7 +163,7 @@ def consumers_of(service: str, *, skips_ticks: bool = False) -> Consumers:
         return consumers
     consumers = Consumers(clocked=[topics.PROFILE], skips_ticks=skips_ticks)
     consumers.on(OrderPaid)(on_order_paid)
-    consumers.on(VisitRecorded)(on_visit_recorded)
+    consumers.on(VisitsRecorded)(on_visits_recorded)
     consumers.on(ProfileUpdated)(on_profile_updated)
     return consumers
 

@@ -79,16 +79,20 @@ EVENTS = (
             coupons=[story.CODE],
         )
     ),
-    p.VisitRecorded(
+    p.VisitsRecorded(
         **story.of(
             "profile",
-            "vis_7c1f0a0e5d8e4c3b9a530a2b",
+            "vst_2d7f5k0q8w3m9c1x6v4b2n7z",
             story.VISITED,
-            p.VisitFact(
-                visit_id="vis_7c1f0a0e5d8e4c3b9a530a2b",
-                customer_id=story.ANNA,
-                shop_id=story.SHOP,
-                visited_at=story.VISITED,
+            p.Visits(
+                visits=[
+                    p.VisitFact(
+                        visit_id="vis_7c1f0a0e5d8e4c3b9a530a2b",
+                        customer_id=story.ANNA,
+                        shop_id=story.SHOP,
+                        visited_at=story.VISITED,
+                    )
+                ]
             ),
         )
     ),
