@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo stop up down status logs reset test test-clients check docs format lock bench chaos clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from requirements.lock (a minute the first time, nothing after that)
 	@command -v $(PYTHON) >/dev/null || { echo "comeback: there is no $(PYTHON): install Python 3.11 or newer." >&2; exit 2; }
