@@ -8,10 +8,10 @@ MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo stop up down status logs reset test test-sdks check format lock bench chaos clean
+.PHONY: help setup demo stop up down status logs reset test test-sdks test-clients check docs format lock bench chaos clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from requirements.lock (a minute the first time, nothing after that)
 	@command -v $(PYTHON) >/dev/null || { echo "comeback: there is no $(PYTHON): install Python 3.11 or newer." >&2; exit 2; }
@@ -44,10 +44,17 @@ test-sdks: setup ## Run Segment's SDKs against us, Node's and a browser's too: N
 	@$(BIN)/python -m tests.sdks.install
 	@$(BIN)/pytest tests/sdks -m "node or not node" $(ARGS)
 
-check: setup ## What CI checks: ruff, pyright, import contracts
+test-clients: setup ## Use clients generated from docs/contracts against a running system, TypeScript too: Node >= 20
+	@$(BIN)/pytest tests/clients -m "node or not node" $(ARGS)
+
+check: setup ## What CI checks: ruff, pyright, import contracts, the site with all its links
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@$(MAKE) docs
+
+docs: setup ## Build the site of the documentation; a broken link stops it
+	@$(BIN)/sphinx-build -E -W --keep-going -n -q docs build/docs && echo "The site is in build/docs/index.html."
 
 format: setup ## Put the code in order (ruff)
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
@@ -63,4 +70,4 @@ lock: setup ## Renew requirements.lock and Kafka's jgo.lock.toml after a change 
 
 clean: ## Stop everything; delete .venv, data and caches
 	@if [ -x $(BIN)/comeback ]; then $(BIN)/comeback stack reset --yes; fi
-	@rm -rf .venv .comeback .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@rm -rf .venv .comeback .pytest_cache .ruff_cache .hypothesis .import_linter_cache build docs/reference *.egg-info

@@ -16,11 +16,11 @@ class ServiceSettings(BaseSettings):
     clock: Literal["wall", "stream"] = Field(
         "wall", description="wall: profile's worker ticks; stream: a replayer does"
     )
-    http_host: str = "127.0.0.1"
-    http_port: int = 8000
+    http_host: str = Field("127.0.0.1", description="address that the HTTP process listens on")
+    http_port: int = Field(8000, description="port of the HTTP process")
     statement_seconds: float = Field(20, gt=0, description="how long one statement of an HTTP request may take")
-    metrics_host: str = "127.0.0.1"
+    metrics_host: str = Field("127.0.0.1", description="address that a worker answers its /metrics on")
     metrics_port: int = Field(0, description="where a worker answers with its /metrics; 0: nowhere")
     otlp_endpoint: str = Field("", description="http://host:port that takes traces by OTLP/HTTP; empty: no tracing")
     failpoint: str = Field("", description="name:probability of a place to be killed at; for tests only")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
