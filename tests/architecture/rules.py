@@ -25,7 +25,7 @@ REQUIRED = {
         "requests.http",
         "models",
     ),
-    *("domain", "errors", "migrations"),
+    *("domain", "errors", "migrations", "requests.http"),
 }
 OPTIONAL = {"clients"}
 _RUNS_SQL = {"execute", "fetch", "fetch_one", "fetch_value", "exec_driver_sql", "text"}

@@ -196,3 +196,15 @@ def test_the_error_of_a_devices_clock_is_taken_out_and_nonsense_is_cut_off() -> 
     assert happened_at(Message(timestamp=NOW - 999 * hour), NOW) == NOW - timedelta(days=30)
     assert happened_at(Message(timestamp=NOW + hour), NOW) == NOW + timedelta(minutes=5)
     assert happened_at(Message(), NOW) == NOW
+
+
+def test_no_instant_leads_out_of_the_calendar() -> None:
+    """As schemathesis found: the span between these two, taken from now, begins before the year 1."""
+    ends = [
+        datetime.fromisoformat(text)
+        for text in ("0001-01-01T00:00:00+23:59", "0251-02-15T14:48:47-15:35", "9999-12-31T23:59:59-23:59")
+    ]
+    for original in ends:
+        assert abs(happened_at(Message(timestamp=original), NOW) - NOW) <= timedelta(days=30)
+        for sent in ends:
+            assert abs(happened_at(Message(timestamp=original, sent_at=sent), NOW) - NOW) <= timedelta(days=30)

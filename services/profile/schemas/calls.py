@@ -71,5 +71,6 @@ def happened_at(message: Message, received: datetime) -> datetime:
     original = message.original_timestamp or message.timestamp
     if original is None:
         return received
-    at = received - (message.sent_at - original) if message.sent_at else original
-    return min(max(at, received - _PAST), received + _FUTURE)
+    # A span, cut off before it is added: what some devices say leads out of the calendar.
+    ago = original - (message.sent_at or received)
+    return received + min(max(ago, -_PAST), _FUTURE)
