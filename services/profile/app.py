@@ -8,7 +8,7 @@ from shared.http.app import create_app, serve
 
 
 def make_app(settings: Settings) -> FastAPI:
-    app = create_app("profile", settings, [routes.router], body_limits=routes.BODY_LIMITS, examples=routes.EXAMPLES)
+    app = create_app("profile", settings, routes.ROUTERS, body_limits=routes.BODY_LIMITS, examples=routes.EXAMPLES)
     routes.add_ingest(app)
     return app
 

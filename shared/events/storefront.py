@@ -51,11 +51,17 @@ class Visit(Data, frozen=True, kw_only=True):
 
 
 class Identification(Data, frozen=True, kw_only=True):
-    """A customer made themself known; traits that are absent stay as they are."""
+    """A customer made themself known; traits that are absent stay as they are.
+
+    `told_by` is the call or the event that said so; the id and the group that came with it are kept, and not used yet.
+    """
 
     person: Person
     shop_id: Text
     member: bool | UnsetType = UNSET
+    told_by: Text = "identify"
+    previous_id: Text | UnsetType = UNSET
+    group_id: Text | UnsetType = UNSET
 
 
 class StorefrontOrderPlaced(Event, frozen=True, kw_only=True, tag="com.comeback.storefront-order.placed.v1"):

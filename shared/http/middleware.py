@@ -1,5 +1,6 @@
 """Around every request, as plain ASGI: a request id, a limit on the body, one log line, one observation."""
 
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,8 @@ from shared.ids import draw
 from shared.telemetry import log
 
 _PLUMBING = ("/health", "/metrics")
+# Of a key that stands in a path only the public part is logged.
+_SECRET = re.compile(r"(cbk_live_[^_/]*)_[^/]*")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -74,7 +77,7 @@ def _report(scope: Scope, request_id: str, status: int | None, seconds: float) -
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=_SECRET.sub(r"\1_...", scope["path"]),
             status=status,
             request_id=request_id,
             ms=round(seconds * 1e3, 1),

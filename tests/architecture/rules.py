@@ -12,8 +12,20 @@ from shared.events.codec import EVENTS
 ROOT = Path(__file__).parents[2]
 SERVICES = tuple(sorted(path.parent.name for path in (ROOT / "services").glob("*/__init__.py")))
 REQUIRED = {
-    *("app", "worker", "settings", "routes", "consumers", "timers", "schemas", "actions", "repository", "models"),
-    *("domain", "errors", "migrations"),
+    *(
+        "app",
+        "worker",
+        "settings",
+        "routes",
+        "consumers",
+        "timers",
+        "schemas",
+        "actions",
+        "repository",
+        "requests.http",
+        "models",
+    ),
+    *("domain", "errors", "migrations", "requests.http"),
 }
 OPTIONAL = {"clients"}
 _RUNS_SQL = {"execute", "fetch", "fetch_one", "fetch_value", "exec_driver_sql", "text"}

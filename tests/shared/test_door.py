@@ -228,7 +228,10 @@ async def test_a_body_over_the_limit_is_refused(process: Process) -> None:
 
 async def test_unknown_paths_and_methods_are_problems_too(process: Process) -> None:
     assert (await process.http.get("/v1/nothing")).json()["code"] == "route-not-found"
-    assert (await process.http.delete("/v1/visits")).json()["code"] == "method-not-allowed"
+    not_allowed = await process.http.delete("/v1/visits")
+    assert (not_allowed.status_code, not_allowed.json()["code"]) == (405, "method-not-allowed")
+    assert not_allowed.headers["allow"] == "POST"
+    assert (await process.http.post("/v1/visits/", json={"visit_id": "v1"})).status_code == 404
 
 
 async def test_ready_says_what_is_missing(process: Process) -> None:

@@ -1,6 +1,7 @@
 """All files of docs/contracts, by name, as they follow from the code. Called by the command and by tests."""
 
 from deploy.local.names import SERVICES
+from services.profile.routes import segment_table
 from shared.events import type_of
 from shared.events.codec import EVENTS
 from tools.contracts.asyncapi import asyncapi
@@ -19,4 +20,5 @@ def documents() -> dict[str, str]:
         "asyncapi.json": pretty(asyncapi()),
         **{f"openapi/{service}.json": pretty(openapi(service)) for service in SERVICES},
         "map.md": written_map(),
+        "segment.md": segment_table(),
     }

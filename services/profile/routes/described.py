@@ -1,11 +1,12 @@
 """What the ingest door says of itself in the OpenAPI document; being bare ASGI, nothing is read off its functions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 
-from services.profile.schemas.segment import Batch, Message
+from services.profile.schemas.calls import Batch, IdentifyMessage, Message, OrderMessage
 from shared.http import documents
 
 _REF = "#/components/schemas/{name}"
@@ -13,6 +14,9 @@ _SUMMARIES = {
     "identify": "Says who a customer is.",
     "track": "Tells what a customer did: an order's steps by Segment's names, or anything else as a visit.",
     "page": "Tells that a customer looked at a page.",
+    "screen": "Tells that a customer looked at a screen of an app.",
+    "alias": "Says that a customer has another id; nobody is merged.",
+    "group": "Says that a customer belongs to a group; it is kept, and not used yet.",
     "batch": "Many calls at once: the good ones are taken, each bad one is reported and parked.",
 }
 _EXAMPLES: dict[str, Any] = {
@@ -25,6 +29,9 @@ _EXAMPLES: dict[str, Any] = {
         "properties": {"order_id": "o-1001", "shop_id": "berlin", "total": 49.90, "currency": "EUR"},
     },
     "page": {"anonymousId": "a-5", "messageId": "m-3", "name": "Home"},
+    "screen": {"userId": "c-17", "messageId": "m-4", "name": "Basket"},
+    "alias": {"userId": "c-17", "previousId": "a-5", "messageId": "m-5"},
+    "group": {"userId": "c-17", "groupId": "household-3", "messageId": "m-6"},
 }
 _EXAMPLES["batch"] = {"batch": [{"type": "track", **_EXAMPLES["track"]}, {"type": "page", **_EXAMPLES["page"]}]}
 _CODES = {
@@ -35,10 +42,13 @@ _CODES = {
         "gzip-invalid",
         "invalid",
         "malformed",
+        "event-missing",
+        "group-id-missing",
         "money-invalid",
         "money-missing",
         "order-id-missing",
         "person-missing",
+        "previous-id-missing",
         "type-unknown",
     ],
     429: ["back-pressure"],
@@ -46,27 +56,30 @@ _CODES = {
 }
 _OF_ONE_EVENT = ("event-too-large", "order-events-need-server-key", *_CODES[422][3:])
 _DESCRIPTION = """As Segment's SDKs send it; `messageId` makes it once. Answered when the broker has acknowledged.
-The key may also come as the user of Basic, or as `writeKey` in the body."""
+The key may also come as the user of Basic, or as `writeKey` in the body; a `text/plain` body is JSON too."""
+_SHAPES = {"batch": Batch, "identify": IdentifyMessage, "track": OrderMessage}
 
 
-def describe_ingest(app: FastAPI) -> None:
-    (_, batch), schemas = msgspec.json.schema_components([Message, Batch], ref_template=_REF)
+def describe_ingest(app: FastAPI, paths: Mapping[str, str]) -> None:
+    """`paths` lead to the call that each of them takes."""
+    kinds = [Message, *_SHAPES.values()]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
     for amount in ("total", "revenue"):
         # msgspec names texts only, although it reads a Decimal from numbers too, and most send these.
-        schemas["Properties"]["properties"][amount]["anyOf"].insert(0, {"type": "number"})
-    for call, summary in _SUMMARIES.items():
-        shape = batch if call == "batch" else {"$ref": _REF.format(name="Message")}
-        documents.describe(app, f"/v1/{call}", _operation(call, summary, shape), schemas)
+        schemas["OrderProperties"]["properties"][amount]["anyOf"].insert(0, {"type": "number"})
+    for path, call in paths.items():
+        documents.describe(app, path, _operation(call, path), schemas)
 
 
-def _operation(call: str, summary: str, shape: dict[str, Any]) -> dict[str, Any]:
+def _operation(call: str, path: str) -> dict[str, Any]:
+    shape = {"$ref": _REF.format(name=_SHAPES.get(call, Message).__name__)}
     answer = _ANSWERS["batch" if call == "batch" else "one"]
     taken = {"type": "object", "required": list(answer), "properties": answer}
     return {
         "tags": ["ingest"],
-        "summary": summary,
+        "summary": _SUMMARIES[call],
         "description": _DESCRIPTION,
-        "operationId": f"profile-{call}",
+        "operationId": f"profile-{call}" if path.endswith(call) else f"profile-{call}-short",
         "x-scope": "events:write",
         "x-shop-keys": True,
         "security": [{"key": ["events:write"]}, {"basic": ["events:write"]}],
@@ -76,7 +89,7 @@ def _operation(call: str, summary: str, shape: dict[str, Any]) -> dict[str, Any]
         },
         "responses": {
             "200": {"description": "Taken.", "content": {"application/json": {"schema": taken}}},
-            **documents.refusals(_codes(call), f"/v1/{call}"),
+            **documents.refusals(_codes(call), path),
         },
     }
 

@@ -14,8 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from services.profile.routes.browser import from_anywhere
 from services.profile.routes.described import describe_ingest
-from services.profile.schemas.segment import Batch, Message, happened_at, is_order_event, to_event
+from services.profile.schemas.calls import Batch, Message, happened_at
+from services.profile.schemas.segment import is_order_event, read, to_event
 from shared import tracing
 from shared.clock import wall, wall_micros
 from shared.errors import Forbidden, Invalid, Refusal, TooLarge, TooMany, Unavailable
@@ -27,14 +29,17 @@ from shared.ids import draw
 from shared.kafka import KafkaError, Producer
 from shared.parked import Parked, add_parked
 
-EVENT_LIMIT = 32_000
-BATCH_LIMIT = 500_000
-BODY_LIMITS = {"/v1/batch": BATCH_LIMIT, **{f"/v1/{call}": EVENT_LIMIT for call in ("identify", "track", "page")}}
+# As large as Segment's own SDKs send them: what they count is kibibytes.
+EVENT_LIMIT = 32 * 1024
+BATCH_LIMIT = 500 * 1024
+CALLS = ("identify", "track", "page", "screen", "alias", "group", "batch")
+# The browser's SDK says only the first letter.
+PATHS = {f"/v1/{name}": call for call in CALLS for name in (call, call[0])}
+BODY_LIMITS = {path: BATCH_LIMIT if call == "batch" else EVENT_LIMIT for path, call in PATHS.items()}
 _BUSY = 2_000
 _ACKNOWLEDGED_WITHIN = 10
 # Bytes that are no UTF-8 are none of msgspec's own errors.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_message = msgspec.json.Decoder(Message)
 _batch = msgspec.json.Decoder(Batch)
 
 Outgoing = tuple[str, str, bytes]
@@ -119,12 +124,11 @@ def _convert(call: str | None, raw: bytes | msgspec.Raw, sender: Sender) -> Outg
     if len(memoryview(raw)) > EVENT_LIMIT:
         raise TooLarge(f"an event has at most {EVENT_LIMIT} bytes", code="event-too-large")
     try:
-        message = _message.decode(raw)
+        message = read(raw, call)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Invalid(str(error), pointer=_pointer(str(error))) from error
     except _UNREADABLE as error:
         raise Invalid(f"not JSON: {error}", code="malformed") from error
-    message.type = call or message.type
     message.sent_at = message.sent_at or sender.sent_at
     _may_send(message, sender.caller)
     message_id = message.message_id or draw("msg")
@@ -201,6 +205,6 @@ async def _publish(producer: Producer, out: list[Outgoing]) -> None:
 
 def add_ingest(app: FastAPI) -> None:
     app.router.routes.extend(
-        Route(f"/v1/{call}", Ingest(call), methods=["POST"]) for call in ("identify", "track", "page", "batch")
+        Route(path, from_anywhere(Ingest(call)), methods=["POST", "OPTIONS"]) for path, call in PATHS.items()
     )
-    describe_ingest(app)
+    describe_ingest(app, PATHS)
