@@ -29,7 +29,8 @@ html_theme_options = {"top_of_page_buttons": []}
 
 # Their lists of pages are tables that also read well elsewhere; the navigation needs one of its own.
 LISTS = ("decisions/README", "runbooks/README")
-TOCTREE = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+FOLDERS = ("decisions/", "runbooks/")
+TOCTREE = "\n```{{toctree}}\n:hidden:\n:glob:\n{caption}\n\n{pages}\n```\n"
 
 
 def setup(app: Sphinx) -> None:
@@ -41,6 +42,14 @@ def _write_reference(app: Sphinx) -> None:
     write(Path(app.srcdir) / "reference", pages())
 
 
-def _add_navigation(_: Sphinx, name: str, source: list[str]) -> None:
+def _add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
     if name in LISTS:
-        source[0] += TOCTREE
+        source[0] += TOCTREE.format(caption="", pages="*")
+    elif name == "index" and (left := _unlisted(app.env.found_docs, source[0])):
+        source[0] += TOCTREE.format(caption=":caption: More", pages="\n".join(left))
+
+
+def _unlisted(names: set[str], index: str) -> list[str]:
+    """Pages that index.md does not name and no other list has: nobody would find them."""
+    listed = {"index", *index.split()}
+    return sorted(name for name in names if name not in listed and not name.startswith(FOLDERS))
