@@ -1,6 +1,7 @@
 """Each service's OpenAPI document is complete: whoever reads nothing else can call it, and knows what may come back."""
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +96,20 @@ def test_operation_ids_are_unique_over_all_services() -> None:
         for operation in operations.values()
     ]
     assert len(set(ids)) == len(ids) > 50
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_code_that_a_service_can_refuse_with_is_documented(service: str) -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "services" / service).rglob("*.py"))
+    raised = set(re.findall(r'\bcode ?= ?"([a-z-]+)"', text))
+    documented = {
+        code
+        for operations in DOCUMENTS[service]["paths"].values()
+        for operation in operations.values()
+        for response in operation["responses"].values()
+        for code in response.get("x-codes", [])
+    }
+    assert raised - documented == set()
 
 
 def test_the_version_is_that_of_the_project() -> None:

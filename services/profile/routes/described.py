@@ -36,12 +36,16 @@ _EXAMPLES: dict[str, Any] = {
 _EXAMPLES["batch"] = {"batch": [{"type": "track", **_EXAMPLES["track"]}, {"type": "page", **_EXAMPLES["page"]}]}
 _CODES = {
     401: ["key-missing", "key-unknown"],
-    403: ["scope-missing", "shop-bound-key", "order-events-need-server-key"],
-    413: ["body-too-large", "event-too-large"],
+    403: ["scope-missing", "shop-bound-key"],
+    413: ["body-too-large"],
+    422: ["encoding-unknown", "gzip-invalid", "invalid", "malformed"],
+    429: ["back-pressure"],
+    503: ["unavailable"],
+}
+_OF_ONE_EVENT = {
+    403: ["order-events-need-server-key"],
+    413: ["event-too-large"],
     422: [
-        "gzip-invalid",
-        "invalid",
-        "malformed",
         "event-missing",
         "group-id-missing",
         "money-invalid",
@@ -51,10 +55,7 @@ _CODES = {
         "previous-id-missing",
         "type-unknown",
     ],
-    429: ["back-pressure"],
-    503: ["unavailable"],
 }
-_OF_ONE_EVENT = ("event-too-large", "order-events-need-server-key", *_CODES[422][3:])
 _DESCRIPTION = """As Segment's SDKs send it; `messageId` makes it once. Answered when the broker has acknowledged.
 The key may also come as the user of Basic, or as `writeKey` in the body; a `text/plain` body is JSON too."""
 _SHAPES = {"batch": Batch, "identify": IdentifyMessage, "track": OrderMessage}
@@ -96,9 +97,9 @@ def _operation(call: str, path: str) -> dict[str, Any]:
 
 def _codes(call: str) -> dict[int, list[str]]:
     """Of a batch, what is wrong with one event is reported in the answer, for the others are taken."""
-    if call != "batch":
+    if call == "batch":
         return _CODES
-    return {status: [code for code in codes if code not in _OF_ONE_EVENT] for status, codes in _CODES.items()}
+    return {status: [*codes, *_OF_ONE_EVENT.get(status, [])] for status, codes in _CODES.items()}
 
 
 _ANSWERS: dict[str, dict[str, Any]] = {
