@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from deploy.local.ports import choose_free
 from services.profile.app import make_app
+from services.profile.settings import Settings
 from shared import metrics, topics
 from shared.clock import BEGINNING, wall
 from shared.database import execute
@@ -186,7 +187,7 @@ async def test_lag_grows_by_the_wall_when_nobody_ticks(fresh_database: FreshData
 @pytest.fixture
 async def http(fresh_database: FreshDatabase) -> AsyncIterator[httpx.AsyncClient]:
     database = await fresh_database("profile")
-    async with client(create_app("profile", settings_for(database), [router]), database) as found:
+    async with client(create_app("profile", settings_for(database), [router]), database, documented=False) as found:
         yield found
 
 
@@ -200,7 +201,7 @@ async def test_a_request_counts_under_its_routes_template_not_its_path(http: htt
 
 async def test_bare_routes_and_mounted_files_count_under_what_was_declared(fresh_database: FreshDatabase) -> None:
     database = await fresh_database("profile")
-    async with client(make_app(settings_for(database)), database) as http:
+    async with client(make_app(settings_for(database, Settings)), database) as http:
         counted = requests("/v1/identify", "POST", "4xx"), requests("/docs/assets"), requests("/docs")
         await http.post("/v1/identify", json={})
         await http.get("/docs/assets/swagger-ui.css")
