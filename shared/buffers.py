@@ -3,18 +3,14 @@
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
-from shared.clock import BEGINNING, wall
-from shared.events import ClockTicked, Event
-from shared.events.binary import restated
-from shared.events.codec import Undecodable, decode
+from shared.batches import Batch, Item, read
+from shared.clock import BEGINNING
+from shared.events import ClockTicked
 from shared.inbox import Partition, Record, Step
-from shared.parked import Parked
 
-# A tick cannot be taken back: one from a clock that runs ahead is not believed.
-_AHEAD = timedelta(seconds=60)
 _HIGH = 4_000
 _LOW = 1_000
 BATCH = 16_000
@@ -22,43 +18,6 @@ BATCH = 16_000
 
 class PositionLost(Exception):
     """The log no longer has the stored position: a person must decide (docs/runbooks/position-lost.md)."""
-
-
-@dataclass(slots=True)
-class Item:
-    """A record and what it says: an event, a `reason` why it cannot be read, or neither when nobody here listens."""
-
-    record: Record
-    event: Event | None
-    reason: str | None = None
-
-    @property
-    def matters(self) -> bool:
-        return self.event is not None or self.reason is not None
-
-    def parked(self, reason: str) -> Parked:
-        record = self.record
-        return Parked(record.topic, record.partition, record.offset, record.key, record.value, reason)
-
-
-@dataclass(slots=True)
-class Batch:
-    """Items of several partitions that are applied in one transaction, which may also have `decided` up to a tick."""
-
-    steps: dict[Partition, Step] = field(default_factory=dict[Partition, Step])
-    events: list[Item] = field(default_factory=list[Item])
-    unreadable: list[Item] = field(default_factory=list[Item])
-    size: int = 0
-    decided: datetime | None = None
-
-    @property
-    def has_tick(self) -> bool:
-        return any(step.ticks for step in self.steps.values())
-
-    def tick_of(self, partition: Partition) -> datetime | None:
-        """The last tick that it holds of the partition."""
-        step = self.steps.get(partition)
-        return step.tick_at if step else None
 
 
 @dataclass(slots=True)
@@ -155,7 +114,7 @@ class Buffers:
             if record.value is not None and record.value.startswith(self._ignored):
                 part.items.append(Item(record, None))
                 continue
-            item = _read(record)
+            item = read(record)
             part.items.append(item)
             part.matter += 1
             if type(item.event) is ClockTicked:
@@ -250,14 +209,3 @@ class Buffers:
             del part.ticks[: bisect_right(part.ticks, part.offset, key=lambda tick: tick[1])]
             if step.tick_at is not None:
                 part.tick_at = max(part.tick_at or BEGINNING, step.tick_at)
-
-
-def _read(record: Record) -> Item:
-    try:
-        event = decode(record.value)
-    except Undecodable as error:
-        record, reason = restated(record) or (record, str(error))
-        return Item(record, None, reason) if reason else _read(record)
-    if isinstance(event, ClockTicked) and event.data.at > wall() + _AHEAD:
-        return Item(record, None, "a tick more than 60 s ahead of this machine's clock")
-    return Item(record, event)

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bound_contextvars
 
-from shared.buffers import Batch, Item
+from shared.batches import Batch, Item
 from shared.events import short_type
 
 _PATH = "/v1/traces"

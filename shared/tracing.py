@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.events import Event
 
 if TYPE_CHECKING:
-    from shared.buffers import Batch
+    from shared.batches import Batch
     from shared.spans import Spans
 
 Told = list[tuple[str, Event]]

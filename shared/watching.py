@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared import metrics
-from shared.buffers import Batch, Item
+from shared.batches import Batch, Item
 from shared.clock import BEGINNING, wall
 from shared.database import Database, fetch_one, is_transient
 from shared.events import short_type

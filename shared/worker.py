@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from shared import failpoints, inbox, metrics, outbox, tracing, watching
-from shared.buffers import Batch, Buffers, Item, PositionLost
+from shared.batches import Batch, Item
+from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
 from shared.database import Database, Session, is_about_data, is_transient, savepoint

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.buffers import Buffers, Item
+from shared.batches import Item
+from shared.buffers import Buffers
 from shared.clock import BEGINNING
 from shared.events.codec import decode
 from tests.shared.test_codec import GOOD

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.profile.consumers import consumers as profile_consumers
-from shared.buffers import Batch, Buffers, PositionLost
+from shared.batches import Batch
+from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING, wall
 from shared.events import Tick
 from shared.events.codec import encode

@@ -18,7 +18,7 @@ from msgspec import UNSET
 from structlog.contextvars import get_contextvars
 
 from shared import kafka, outbox, tracing
-from shared.buffers import Batch, Item
+from shared.batches import Batch, Item
 from shared.events import Event
 from shared.events.codec import decode, encode
 from shared.events.profile import VisitFact, Visits, VisitsRecorded
