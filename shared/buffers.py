@@ -1,6 +1,5 @@
 """Fetched records waiting to be applied, and which of them may be applied now: reading is aligned by ticks."""
 
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +10,9 @@ from shared.clock import BEGINNING
 from shared.events import ClockTicked
 from shared.inbox import Partition, Record, Step
 
-_HIGH = 4_000
+_HIGH = 5_000
 _LOW = 1_000
-BATCH = 16_000
+BATCH = 10_000
 
 
 class PositionLost(Exception):
@@ -29,8 +28,7 @@ class Buffer:
     tick_at: datetime | None
     aligned: bool
     items: deque[Item] = field(default_factory=deque[Item])
-    # The ticks among them, the latest so far at each, and the offset behind it.
-    ticks: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
+    ticks: int = 0
     # How many items are more than a position: events that somebody here listens to, ticks, unreadable bytes.
     matter: int = 0
     paused: bool = False
@@ -38,16 +36,6 @@ class Buffer:
     def held(self, clock: datetime) -> bool:
         """Whether nothing may be applied before the service's clock has reached this partition's last tick."""
         return self.aligned and self.tick_at is not None and self.tick_at > clock
-
-    @property
-    def newest_tick(self) -> datetime:
-        """Applied or not."""
-        return self.ticks[-1][0] if self.ticks else self.tick_at or BEGINNING
-
-    def size_until(self, tick_at: datetime) -> int:
-        """How many items stand here up to and with that tick."""
-        found = bisect_right(self.ticks, tick_at, key=lambda tick: tick[0])
-        return self.ticks[found - 1][1] - self.offset if found else 0
 
 
 class Buffers:
@@ -74,10 +62,8 @@ class Buffers:
 
     def _complete(self, clock: datetime) -> bool:
         """Whether every clocked partition here has a tick that the clock has not reached, waiting or taken."""
-        return all(part.ticks or (part.tick_at or BEGINNING) > clock for part in self._clocked_parts())
-
-    def _clocked_parts(self) -> list[Buffer]:
-        return [part for (topic, _), part in self._parts.items() if topic in self._clocked]
+        clocked = [part for (topic, _), part in self._parts.items() if topic in self._clocked]
+        return all(part.ticks or (part.tick_at or BEGINNING) > clock for part in clocked)
 
     def clock_may_move(self, clock: datetime, batch: Batch) -> bool:
         """Whether the batch leaves every clocked partition here past the clock; one that is not holds it."""
@@ -92,7 +78,7 @@ class Buffers:
         Ticks alone are worth a transaction when they are all there.
         """
         free = {key: part for key, part in self._parts.items() if part.items and not part.held(clock)}
-        if any(part.matter > len(part.ticks) for part in free.values()):
+        if any(part.matter > part.ticks for part in free.values()):
             return True
         ticked = any(part.ticks for (topic, _), part in free.items() if topic in self._clocked)
         return (ticked and self._complete(clock)) or sum(len(part.items) for part in free.values()) >= _LOW
@@ -118,66 +104,34 @@ class Buffers:
             part.items.append(item)
             part.matter += 1
             if type(item.event) is ClockTicked:
-                part.ticks.append((max(part.newest_tick, item.event.data.at), part.fetched))
+                part.ticks += 1
                 self.newest_tick = max(self.newest_tick, item.event.data.at)
-
-    def behind(self, ends: dict[Partition, int]) -> bool:
-        """Whether the log holds more than was fetched, or no fetch has said yet what it holds."""
-        fetching = [(key, part) for key, part in self._parts.items() if not part.paused or self._has_room(part)]
-        return any(ends.get(key, part.fetched + 1) > part.fetched for key, part in fetching)
 
     def full(self) -> list[Partition]:
         """Partitions that hold enough and are to be paused; each is named once."""
-        found = [key for key, part in self._parts.items() if not part.paused and self._has_enough(part)]
+        found = [key for key, part in self._parts.items() if not part.paused and len(part.items) > _HIGH]
         for key in found:
             self._parts[key].paused = True
         return found
 
     def drained(self) -> list[Partition]:
         """Paused partitions that may be read again; each is named once."""
-        found = [key for key, part in self._parts.items() if part.paused and self._has_room(part)]
+        found = [key for key, part in self._parts.items() if part.paused and len(part.items) < _LOW]
         for key in found:
             self._parts[key].paused = False
         return found
 
-    def _has_enough(self, part: Buffer) -> bool:
-        return len(part.items) > (BATCH if self._lacks_tick(part) else _HIGH)
-
-    def _has_room(self, part: Buffer) -> bool:
-        return len(part.items) < (_HIGH if self._lacks_tick(part) else _LOW)
-
-    def _lacks_tick(self, part: Buffer) -> bool:
-        """Whether all others would have to wait for it before they find a place to stop."""
-        return self._skips_ticks and not part.ticks
-
-    def take(self, clock: datetime, *, patient: bool = False) -> Batch:
-        """What may be applied now: of each partition up to its next tick. Takes nothing out; `applied` does.
-
-        Who need not stop at ticks still stops where all partitions have one, or whoever is behind would get facts from
-        beyond the clock, and look at them again when it comes; who is `patient` waits for such a place.
-        """
+    def take(self, clock: datetime) -> Batch:
+        """What may be applied now: of each partition up to its next tick. Takes nothing out; `applied` does."""
         batch = Batch()
-        cut = self._cut() if self._skips_ticks else None
-        if cut is None and self._skips_ticks and patient:
-            return batch
         for partition, part in sorted(self._parts.items()):
-            limit = BATCH if cut is None or partition[0] not in self._clocked else part.size_until(cut)
-            if part.items and not part.held(clock) and min(limit, BATCH - batch.size) > 0:
-                self._take_some(partition, part, batch, min(limit, BATCH - batch.size))
+            if part.items and not part.held(clock) and batch.size < BATCH:
+                self._take_some(partition, part, batch)
         return batch
 
-    def _cut(self) -> datetime | None:
-        """The last tick that every clocked partition here has, and that stands within a batch."""
-        clocked = self._clocked_parts()
-        last = min((part.newest_tick for part in clocked), default=BEGINNING)
-        longest = max(clocked, key=lambda part: len(part.ticks), default=None)
-        ticks = [at for at, _ in longest.ticks if at <= last] if longest else []
-        within = bisect_right(ticks, BATCH, key=lambda at: sum(part.size_until(at) for part in clocked))
-        return ticks[within - 1] if within else None
-
-    def _take_some(self, partition: Partition, part: Buffer, batch: Batch, limit: int) -> None:
+    def _take_some(self, partition: Partition, part: Buffer, batch: Batch) -> None:
         step = Step(part.offset, part.offset)
-        for item in islice(part.items, limit):
+        for item in islice(part.items, BATCH - batch.size):
             step.next_offset += 1
             if item.event is None:
                 if item.reason is not None:
@@ -206,6 +160,6 @@ class Buffers:
             for _ in range(step.next_offset - step.offset):
                 part.matter -= part.items.popleft().matters
             part.offset = step.next_offset
-            del part.ticks[: bisect_right(part.ticks, part.offset, key=lambda tick: tick[1])]
+            part.ticks -= step.ticks
             if step.tick_at is not None:
                 part.tick_at = max(part.tick_at or BEGINNING, step.tick_at)

@@ -26,8 +26,6 @@ _HEADERS = [("content-type", CONTENT_TYPE)]
 # By partition: `(key, body)` in the order in which they must arrive.
 Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
-# At once: what stands in memory beyond the buffers' limit.
-_FETCHED = 2_000
 
 
 class Producer:
@@ -263,7 +261,7 @@ class Consumer(ConsumerRebalanceListener):
 
     async def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
         """Records by partition; raises what the assignee raised when it was given its partitions."""
-        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=_FETCHED)
+        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=10_000)
         if self._failure is not None:
             raise self._failure
         return {(part.topic, part.partition): list(found) for part, found in records.items()}

@@ -22,8 +22,6 @@ from shared.timekeeper import Decide, Timekeeper, get_clock
 
 _BACK_OFF = 0.5
 _SHOW_EVERY = 5.0
-# A log that holds more is expected to bring it, unless fetches have brought nothing for so many seconds.
-_PATIENT = 1.0
 _TRIES = 3
 
 
@@ -64,7 +62,6 @@ class Worker:
         self._busy = asyncio.Lock()
         self._consumer: Consumer | None = None
         self._shown = 0.0
-        self._in_vain_since: float | None = None
 
     async def run(self) -> None:
         """Until it is cancelled; raises PositionLost when the log no longer has what was not read yet."""
@@ -102,7 +99,6 @@ class Worker:
         if rest_ms := self._consumers.rest_ms:
             await asyncio.sleep(rest_ms / 1000)
         found = await consumer.poll(0 if rest_ms else 50 if waiting else 1000)
-        self._in_vain_since = None if found else self._in_vain_since or time.monotonic()
         self._arrive(found)
         await self._linger(consumer, bool(found))
         consumer.pause(self._buffers.full())
@@ -127,7 +123,7 @@ class Worker:
             try:
                 # Taken under the lock: a rebalance in between would leave a batch that is nobody's any more.
                 async with self._busy:
-                    batch = self._buffers.take(self._clock, patient=self._expects_more())
+                    batch = self._buffers.take(self._clock)
                     may_move = self._buffers.clock_may_move(self._clock, batch)
                     if not batch.size:
                         break
@@ -146,11 +142,6 @@ class Worker:
                     await self._run_clock()
         if self._consumer is not None:
             self._consumer.resume(self._buffers.drained())
-
-    def _expects_more(self) -> bool:
-        if self._consumer is None or not self._buffers.behind(self._consumer.ends()):
-            return False
-        return self._in_vain_since is None or time.monotonic() - self._in_vain_since < _PATIENT
 
     async def _run_clock(self) -> None:
         self._clock = await self._timekeeper.run()

@@ -29,7 +29,8 @@ class Record:
 
 
 def visit(number: int) -> bytes:
-    data = Visits(visits=[VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)])
+    fact = VisitFact(visit_id=f"v{number}", customer_id="c", shop_id="s", visited_at=T1)
+    data = Visits(visits=[fact])
     return encode(VisitsRecorded(id=f"v{number}", source="profile", time=T1, data=data))
 
 
@@ -64,38 +65,8 @@ def test_each_partition_is_read_up_to_its_next_tick() -> None:
 def test_a_service_that_decides_nothing_need_not_stop_at_ticks() -> None:
     buffers = reading([visit(1), tick(T1), visit(2), tick(T2), visit(3)], aligned=False)
     batch = buffers.take(BEGINNING)
-    assert ids(batch) == ["v1", "v2"]
+    assert ids(batch) == ["v1", "v2", "v3"]
     assert batch.steps["orders", 0].tick_at == T2
-    buffers.applied(batch)
-    assert ids(buffers.take(BEGINNING)) == ["v3"], "nor wait for the next one"
-
-
-def test_it_stops_where_all_partitions_have_a_tick() -> None:
-    """Or whoever comes next would hear of what lies beyond the clock."""
-    buffers = reading([visit(1), tick(T1), visit(2), tick(T2), visit(3)], [visit(4), tick(T1), visit(5)], aligned=False)
-    first = buffers.take(BEGINNING)
-    assert (ids(first), [step.tick_at for step in first.steps.values()]) == (["v1", "v4"], [T1, T1])
-    buffers.applied(first)
-    assert ids(buffers.take(BEGINNING)) == ["v2", "v3", "v5"]
-    assert not buffers.take(BEGINNING, patient=True).size, "the log has more: the next tick is to come"
-    buffers.arrive(("orders", 1), [Record(1, 3, tick(T2))])
-    batch = buffers.take(BEGINNING, patient=True)
-    assert (ids(batch), [step.tick_at for step in batch.steps.values()]) == (["v2", "v5"], [T2, T2])
-
-
-def test_a_batch_that_no_tick_ends_is_not_waited_for() -> None:
-    many: list[bytes | None] = [visit(number) for number in range(20_000)]
-    buffers = reading([*many, tick(T1)], aligned=False)
-    assert buffers.take(BEGINNING).size == 16_000
-
-
-def test_a_partition_is_behind_until_all_of_its_log_is_fetched_or_it_holds_enough() -> None:
-    buffers = reading([visit(1)])
-    assert [buffers.behind({("orders", 0): end}) for end in (1, 2)] == [False, True]
-    assert buffers.behind({}), "nobody has said yet where it ends"
-    buffers.arrive(("orders", 0), [Record(0, offset, visit(offset)) for offset in range(1, 6_000)])
-    buffers.full()
-    assert not buffers.behind({("orders", 0): 7_000})
 
 
 def test_what_was_taken_stays_until_it_is_applied() -> None:

@@ -129,9 +129,6 @@ class ConsumerClient:
     def assignment(self) -> set[TopicPartition]:
         return set(self._positions)
 
-    def highwater(self, part: TopicPartition) -> int:
-        return len(self._broker.topics[part.topic][part.partition])
-
     async def beginning_offsets(self, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
         await self.process.travel()
         return dict.fromkeys(parts, 0)
