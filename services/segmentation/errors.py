@@ -35,6 +35,10 @@ class RuleTooLarge(Invalid):
     code = "rule-too-large"
 
 
+class FactUnknownThen(Invalid):
+    code = "fact-unknown-then"
+
+
 class RuleTooSlow(Invalid):
     code = "rule-too-slow"
 

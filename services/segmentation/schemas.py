@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from services.segmentation.domain import Stage
-from shared.http.fields import Model, Text
+from shared.http.fields import Instant, Model, Text
 
 Rule = Annotated[
     dict[str, Any],
@@ -41,6 +41,9 @@ class SegmentChange(Model):
 
 class PreviewBody(Model):
     rule: Rule
+    at: Instant | None = Field(
+        None, description="an instant of the past, by what was the case then; the service's clock, unless told"
+    )
 
 
 class Progress(BaseModel):
@@ -85,10 +88,10 @@ class SampleAnswer(BaseModel):
     stage: Stage | None
     stage_since: datetime | None
     reacquired: bool
-    is_member: bool
+    is_member: bool | None = Field(description="null as of the past")
     orders: int
-    spend: dict[str, Any]
-    visits: int
+    spend: dict[str, Any] | None = Field(description="by currency; null as of the past")
+    visits: int | None = Field(description="null as of the past")
     first_order_at: datetime | None
     last_order_at: datetime | None
     first_visit_at: datetime | None

@@ -52,6 +52,12 @@ def by_customer(purchases: list[Purchase]) -> dict[str, list[datetime]]:
     return {customer: sorted(instants) for customer, instants in found.items()}
 
 
+def count_regulars(customers: dict[str, list[datetime]], now: datetime) -> int:
+    """Who had bought at least twice by then, the last time less than thirty days before."""
+    before = ([at for at in orders if at <= now] for orders in customers.values())
+    return sum(len(orders) >= 2 and now < orders[-1] + 30 * DAY for orders in before)
+
+
 def count_stages(customers: dict[str, list[datetime]], now: datetime) -> dict[str, int]:
     stages = Counter(stage_at([at for at in orders if at <= now], now) for orders in customers.values())
     return {stage: count for stage, count in stages.items() if stage is not None}

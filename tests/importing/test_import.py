@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from deploy.local.stack import Stack
 from shared.database import connect
 from tests.importing.asking import Asking
-from tests.importing.definition import by_customer, by_month, count_stages, load
+from tests.importing.definition import by_customer, by_month, count_regulars, count_stages, load
 from tools.main import app
 
 CDNOW = "--map total=dollars --map ordered_at=day --zone America/New_York --time-format %Y%m%d"
@@ -108,6 +108,15 @@ def start_campaigns(asking: Asking) -> list[str]:
     return made
 
 
+def regulars_at(asking: Asking, at: str) -> int:
+    rules = [
+        {"field": "orders", "op": "gte", "value": 2},
+        {"field": "last_order_at", "op": "within_days", "value": 30},
+        {"not": {"field": "stage", "op": "eq", "value": "silent"}},
+    ]
+    return asking.post("segmentation", "/v1/segments/preview", {"rule": {"all": rules}, "at": at})["count"]
+
+
 def test_cdnow_is_right_as_of_every_instant_and_recalls_nobody(system: Stack, asking: Asking, cdnow: Path) -> None:
     """LC2 to LC7, MT2: sales by month, stages at instants, segments, against the definitions"""
     campaigns = start_campaigns(asking)
@@ -125,6 +134,7 @@ def test_cdnow_is_right_as_of_every_instant_and_recalls_nobody(system: Stack, as
         told = asking.get("segmentation", "/v1/lifecycle/counts", at=at)["counts"]
         expected = count_stages(customers, datetime.fromisoformat(at))
         assert {stage: told[stage] for stage in STAGES} == {stage: expected.get(stage, 0) for stage in STAGES}, at
+        assert regulars_at(asking, at) == count_regulars(customers, datetime.fromisoformat(at)), at
     rule = {"field": "orders", "op": "gte", "value": 2}
     preview = asking.post("segmentation", "/v1/segments/preview", {"rule": rule})
     assert preview["count"] == sum(len(orders) >= 2 for orders in customers.values())

@@ -126,6 +126,34 @@ async def test_a_preview_counts_and_shows_samples_and_stores_nothing(http: httpx
     assert (await http.get("/v1/segments")).json()["data"] == []
 
 
+async def test_a_preview_of_the_past_goes_by_what_was_the_case_then(http: httpx.AsyncClient) -> None:
+    """SG1: the two orders of anna at noon of day 0 and of day 2, her silence from day 32, cara's visit on day 12"""
+
+    async def found(rule: dict[str, Any], at: float) -> list[str]:
+        answer = await http.post("/v1/segments/preview", json={"rule": rule, "at": day(at).isoformat()})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["count"] == len(answer.json()["samples"])
+        return [each["customer_id"] for each in answer.json()["samples"]]
+
+    silent = {"field": "stage", "op": "eq", "value": "silent"}
+    recent = {"field": "last_order_at", "op": "within_days", "value": 30}
+    assert [await found(RULE, at) for at in (2.49, 2.5, 40)] == [[], ["anna"], ["anna"]]
+    assert [await found(silent, at) for at in (32.49, 32.5, 40)] == [[], ["anna"], ["anna"]]
+    assert [await found(recent, at) for at in (0.49, 0.5, 32.49, 32.5, 40)] == [[], ["anna"], ["anna"], [], ["ben"]]
+    assert [await found({"not": RULE}, at) for at in (0, 1, 12, 39)] == [[], ["anna"], ["cara"], ["ben", "cara"]]
+
+
+async def test_a_preview_of_the_past_asks_nothing_that_is_not_known_of_it(http: httpx.AsyncClient) -> None:
+    spent = {"all": [RULE, {"field": "paid_amount", "op": "gt", "value": 1, "currency": "USD"}]}
+    for rule, at, code, pointer in [
+        (spent, 3, "fact-unknown-then", "/rule"),
+        (RULE, 41, "at-in-the-future", "/at"),
+    ]:
+        answer = await http.post("/v1/segments/preview", json={"rule": rule, "at": day(at).isoformat()})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert answer.json()["errors"][0]["pointer"] == pointer
+
+
 async def test_a_preview_shows_ten_samples_at_the_most(database: Database, http: httpx.AsyncClient) -> None:
     await apply(database, *(profile(f"x{number}") for number in range(20)))
     found = (await http.post("/v1/segments/preview", json={"rule": {"not": RULE}})).json()

@@ -21,6 +21,7 @@ from services.segmentation.domain.lifecycle import (
 from services.segmentation.domain.memberships import Flip, Moment, Segment, Status, turned_at
 from services.segmentation.domain.rules import (
     FIELDS,
+    FORGOTTEN,
     OVER,
     STAGE_FIELDS,
     WITHIN,
@@ -37,6 +38,7 @@ from services.segmentation.domain.rules import (
 __all__ = [
     "DEFAULT_MODEL",
     "FIELDS",
+    "FORGOTTEN",
     "LONG_AGO",
     "NOWHERE",
     "OVER",

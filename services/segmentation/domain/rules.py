@@ -61,6 +61,8 @@ FIELDS = {
     "last_visit_at": Kind.INSTANT,
 }
 STAGE_FIELDS = frozenset({"stage", "stage_since", "reacquired"})
+# What is kept only as it is now: how much was spent, how often and when last somebody came, who is a member.
+FORGOTTEN = frozenset({"visits", "last_visit_at", "paid_amount", "average_order_value", "is_member"})
 WITHIN, OVER = "within_days", "over_days_ago"
 
 _CHOICE = ("eq", "ne", "in")

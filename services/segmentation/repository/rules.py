@@ -26,6 +26,19 @@ _TYPES = {
 _SIGNS = {"eq": "=", "ne": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 FACTS = "customers AS c LEFT JOIN lifecycle_states AS s USING (customer_id)"
+# Everybody who had ordered or come by $1, as they stood then, with all that is known now.
+FACTS_THEN = """(
+    SELECT known.customer_id, known.platform, known.source_id, NULL::bool AS is_member, o.orders, NULL::jsonb AS spend,
+           o.first_order_at, o.last_order_at, NULL::bigint AS visits, NULL::timestamptz AS last_visit_at,
+           CASE WHEN known.first_visit_at <= $1 THEN known.first_visit_at END AS first_visit_at
+    FROM customers AS known CROSS JOIN LATERAL (
+        SELECT count(*) AS orders, min(paid_at) AS first_order_at, max(paid_at) AS last_order_at FROM known_orders
+        WHERE known_orders.customer_id = known.customer_id AND counted AND paid_at <= $1) AS o
+    WHERE o.orders > 0 OR known.first_visit_at <= $1
+) AS c LEFT JOIN LATERAL (
+    SELECT h.stage, h.since AS stage_since, h.reacquired FROM lifecycle_history AS h
+    WHERE h.customer_id = c.customer_id AND h.since <= $1 AND (h.until IS NULL OR h.until > $1)
+) AS s ON true"""
 
 
 class Compiler:

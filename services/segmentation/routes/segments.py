@@ -6,7 +6,13 @@ from fastapi import Response
 
 from services.segmentation import actions, repository
 from services.segmentation.domain import parse_rule
-from services.segmentation.errors import RULE_REFUSALS, RuleTooSlow, SegmentNotFound
+from services.segmentation.errors import (
+    RULE_REFUSALS,
+    AtInTheFuture,
+    FactUnknownThen,
+    RuleTooSlow,
+    SegmentNotFound,
+)
 from services.segmentation.schemas import (
     MemberAnswer,
     PreviewAnswer,
@@ -40,10 +46,21 @@ async def list_segments(session: SessionOf, limit: Limit = 50, cursor: Cursor = 
     )
 
 
-@router.post("/segments/preview", **access("segments:read", RuleTooSlow, *RULE_REFUSALS))
+_PREVIEW_REFUSALS = (AtInTheFuture, FactUnknownThen, RuleTooSlow, *RULE_REFUSALS)
+
+
+@router.post("/segments/preview", **access("segments:read", *_PREVIEW_REFUSALS))
 async def preview_segment(session: SessionOf, body: PreviewBody) -> PreviewAnswer:
-    """How many customers a rule holds for at the service's clock, and up to 10 of them; nothing is stored."""
-    count, samples = await repository.preview(session, parse_rule(body.rule), await get_clock(session))
+    """How many customers a rule holds for at the service's clock, or held for at `at`, and up to 10 of them.
+
+    Nothing is stored. As of the past only who had ordered or visited by then is counted; what they spent, how often
+    they came and whether they were members is not known of the past.
+    """
+    clock = await get_clock(session)
+    if body.at is not None and body.at > clock:
+        raise AtInTheFuture(f"nothing is known after {clock.isoformat()}", pointer="/at")
+    past = body.at is not None
+    count, samples = await repository.preview(session, parse_rule(body.rule), body.at or clock, past=past)
     return PreviewAnswer(count=count, samples=[SampleAnswer.of(row) for row in samples])
 
 
