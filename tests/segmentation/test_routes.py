@@ -140,6 +140,7 @@ async def test_a_preview_of_the_past_goes_by_what_was_the_case_then(http: httpx.
     assert [await found(RULE, at) for at in (2.49, 2.5, 40)] == [[], ["anna"], ["anna"]]
     assert [await found(silent, at) for at in (32.49, 32.5, 40)] == [[], ["anna"], ["anna"]]
     assert [await found(recent, at) for at in (0.49, 0.5, 32.49, 32.5, 40)] == [[], ["anna"], ["anna"], [], ["ben"]]
+    assert await found(RULE, 32.5) == ["anna"], "at the instant of a step somebody stands in one stage"
     assert [await found({"not": RULE}, at) for at in (0, 1, 12, 39)] == [[], ["anna"], ["cara"], ["ben", "cara"]]
 
 
