@@ -3,15 +3,10 @@
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tools.contracts.compatible import Place
+from tools.contracts.places import ANNOTATIONS, Place
 
-ANNOTATIONS = {
-    "title", "description", "default", "examples", "example", "deprecated", "discriminator", "readOnly", "writeOnly",
-    "$comment", "$schema", "$defs", "$id", "contentMediaType",
-}  # fmt: skip
 _UNIONS = ("anyOf", "oneOf")
 _TYPES = ("null", "boolean", "object", "array", "number", "string")
 _PYTHON: dict[str, tuple[type, ...]] = {
@@ -34,7 +29,7 @@ _COMPARED = {
 }  # fmt: skip
 
 
-def alternatives(place: "Place") -> list["Place"]:
+def alternatives(place: Place) -> list[Place]:
     """The schema as simple ones, of which a value fits one: a type each, a value each where values are named."""
     place = place.followed()
     schema = place.schema
@@ -60,11 +55,11 @@ def alternatives(place: "Place") -> list["Place"]:
     return [place]
 
 
-def is_anything(place: "Place") -> bool:
+def is_anything(place: Place) -> bool:
     return place.schema is True or (place.schema is not False and not set(place.schema) - ANNOTATIONS)
 
 
-def _merged(place: "Place") -> "Place":
+def _merged(place: Place) -> Place:
     """All members of `allOf` and what stands beside it, as one: fields and what is required are put together."""
     whole: dict[str, Any] = {}
     beside = {key: value for key, value in place.schema.items() if key != "allOf"}
@@ -78,11 +73,11 @@ def _merged(place: "Place") -> "Place":
     return _with(place, whole)
 
 
-def _with(place: "Place", schema: dict[str, Any]) -> "Place":
+def _with(place: Place, schema: dict[str, Any]) -> Place:
     return type(place)(place.root, place.pointer, schema)
 
 
-def alike(giver: "Place", taker: "Place") -> bool:
+def alike(giver: Place, taker: Place) -> bool:
     """Whether these are meant for the same values: the same type and, if both have one, the same tag."""
     given, taken = giver.schema, taker.schema
     if "const" in given:
@@ -110,7 +105,7 @@ def _type_fits(given: str | None, taken: str | None) -> bool:
     return taken is None or given == taken or (given == "integer" and taken == "number")
 
 
-def is_type(place: "Place", name: str) -> bool:
+def is_type(place: Place, name: str) -> bool:
     return place.schema.get("type") == name
 
 
