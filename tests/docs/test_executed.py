@@ -1,28 +1,16 @@
 """What the README and the quickstart tell a reader to type works, in that order, and shows what they say it shows."""
 
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.reference import compute
-from deploy.local.stack import Stack
 from deploy.local.state import ROOT
 from tests.docs.blocks import Block, blocks
 from tests.docs.session import run
 
 QUICKSTART = ROOT / "docs" / "quickstart.md"
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="comeback-docs-"))
-    yield folder
-    Stack(folder).reset()
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(
