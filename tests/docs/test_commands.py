@@ -89,7 +89,7 @@ def test_the_commands_of_the_other_pages_run(home: Path) -> None:
     steps = [
         "make reset up",
         pages["README.md"],
-        f'python3() {{ {sys.executable} "$@"; }}; python3 -c {shlex.quote(_FILES)} {home}; cd {home}',
+        f"{sys.executable} -c {shlex.quote(_FILES)} {home}; cd {home}",
         pages["import.md"],
         next(text for page, text in fences("sh") if page == "http.md" and "keys create" in text),
         pages["metrics.md"].split("\n")[0],
