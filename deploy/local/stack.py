@@ -162,11 +162,11 @@ class Stack:
         with contextlib.suppress(psutil.Error):
             if (process := self.processes.find(name)) is not None:
                 uptime = time.time() - process.create_time()
-                return ProcessStatus(name, process.pid, port, _memory(process), uptime)
+                return ProcessStatus(name, process.pid, port, memory_of(process), uptime)
         return ProcessStatus(name, None, port)
 
 
-def _memory(process: psutil.Process) -> int:
+def memory_of(process: psutil.Process) -> int:
     """Its own and its children's, what they share counted once where the system tells (Linux)."""
     total = 0
     for each in (process, *process.children(recursive=True)):

@@ -20,6 +20,7 @@ Ingested = Annotated[int, typer.Option(min=10_000, help="How many events, a fift
 Callers = Annotated[int, typer.Option(min=1, help="How many connections send, each one batch after the other.")]
 Customers = Annotated[int, typer.Option(min=100, help="How many customers they come from, Zipf-distributed.")]
 Known = Annotated[bool, typer.Option("--known", help="All customers are known before the measurement begins.")]
+Workers = Annotated[int, typer.Option(min=1, max=4, help="How many workers profile has; it has four partitions.")]
 Rate = Annotated[int, typer.Option(min=1, help="Storefront events a second.")]
 Seconds = Annotated[int, typer.Option(min=5, help="For how long.")]
 
@@ -31,18 +32,27 @@ def benches() -> None:
 
 @app.command()
 def pipeline(
-    events: Events = 1_000_000, customers: Customers = 200_000, known: Known = False, json_file: JsonFile = None
+    events: Events = 1_000_000,
+    customers: Customers = 200_000,
+    known: Known = False,
+    workers: Workers = 2,
+    json_file: JsonFile = None,
 ) -> None:
     """B1: events that wait in Kafka, until all five services have applied them."""
-    write("pipeline", pipelines.measure(events, customers, known=known), json_file)
+    write("pipeline", pipelines.measure(events, customers, known=known, workers=workers), json_file)
 
 
 @app.command()
 def profile(
-    events: Events = 1_000_000, customers: Customers = 200_000, known: Known = False, json_file: JsonFile = None
+    events: Events = 1_000_000,
+    customers: Customers = 200_000,
+    known: Known = False,
+    workers: Workers = 2,
+    json_file: JsonFile = None,
 ) -> None:
     """B2: the same with profile's worker alone, until its state is stored and told."""
-    write("profile", pipelines.measure(events, customers, known=known, only="profile"), json_file)
+    found = pipelines.measure(events, customers, known=known, only="profile", workers=workers)
+    write("profile", found, json_file)
 
 
 @app.command()

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from deploy.local.names import SERVICES
-from deploy.local.stack import Clock, Stack
+from deploy.local.names import PROCESSES, SERVICES
+from deploy.local.processes import Command
+from deploy.local.stack import Clock, Stack, memory_of
 from tools.output import err, out
 
 RESULTS = Path("bench-results")
@@ -38,6 +40,21 @@ def own_stack(clock: Clock = "stream") -> Iterator[tuple[Stack, float]]:
             stack.reset()
 
 
+@contextmanager
+def another_workers(stack: Stack, service: str, count: int) -> Iterator[list[Command]]:
+    """How the second and further workers of a service are started; those that were are stopped at the end."""
+    command = stack.command(f"{service}-worker")
+    # The port for figures is the first one's.
+    quiet = {name: value for name, value in command.environment.items() if name != "COMEBACK_METRICS_PORT"}
+    found = [
+        replace(command, name=f"{command.name}-{number}", environment=quiet) for number in range(2, count + 1)
+    ]
+    try:
+        yield found
+    finally:
+        stack.processes.stop(found)
+
+
 def stop_workers(stack: Stack) -> None:
     """Returns when they are gone: what comes in from then on waits in Kafka."""
     for service in SERVICES:
@@ -46,19 +63,25 @@ def stop_workers(stack: Stack) -> None:
         time.sleep(0.05)
 
 
-def resident_mib(stack: Stack) -> dict[str, int]:
+def resident_mib(stack: Stack, others: Iterable[Command] = ()) -> dict[str, int]:
     """By process, what it shares with others counted in part."""
-    return {each.name: each.memory_bytes // MIB for each in stack.status()}
+    return {name: memory_of(process) // MIB for name, process in _processes(stack, others)}
 
 
-def cpu_seconds(stack: Stack) -> dict[str, float]:
+def cpu_seconds(stack: Stack, others: Iterable[Command] = ()) -> dict[str, float]:
     """User and system time of each process and its children, those that have ended too."""
     found: dict[str, float] = {}
-    for each in stack.status():
-        if each.pid is not None:
-            with suppress(psutil.NoSuchProcess):
-                found[each.name] = _cpu_of(psutil.Process(each.pid))
+    for name, process in _processes(stack, others):
+        with suppress(psutil.NoSuchProcess):
+            found[name] = _cpu_of(process)
     return found
+
+
+def _processes(stack: Stack, others: Iterable[Command]) -> Iterator[tuple[str, psutil.Process]]:
+    """Those that run, of the stack and of `others`, by name."""
+    for name in [*PROCESSES, *(each.name for each in others)]:
+        if (process := stack.processes.find(name)) is not None:
+            yield name, process
 
 
 def _cpu_of(process: psutil.Process) -> float:

@@ -11,12 +11,13 @@ import uvloop
 
 from demo.storefront import Doors, Storefront
 from deploy.local.names import SERVICES
+from deploy.local.processes import Command
 from deploy.local.stack import Stack
 from shared import topics
 from shared.database import connect
 from tools.bench import ceilings
 from tools.bench.load import Load, tell
-from tools.bench.measuring import cpu_seconds, own_stack, resident_mib, spent, stop_workers
+from tools.bench.measuring import another_workers, cpu_seconds, own_stack, resident_mib, spent, stop_workers
 from tools.output import err
 
 _BEGINS = datetime(2025, 6, 1, tzinfo=UTC)
@@ -24,24 +25,31 @@ _BEGINS = datetime(2025, 6, 1, tzinfo=UTC)
 _TICK = timedelta(milliseconds=250)
 _EVENTS_PER_TICK = 7_500
 _LOOK_EVERY = 0.1
+# To ask the kernel what a process shares is walking all its pages: done at every look it took a tenth of the machine.
+_WEIGH_EVERY = 2.0
 _IDENTITIES_AT_ONCE = 20_000
 
 
-def measure(events: int, customers: int, *, known: bool, only: str | None = None) -> dict[str, Any]:
-    """`only` one service's worker runs, or all five."""
+def measure(
+    events: int, customers: int, *, known: bool, only: str | None = None, workers: int = 1
+) -> dict[str, Any]:
+    """`only` one service's worker runs, or all five; of profile, whose work is the largest, so many `workers`."""
     services = (only,) if only else SERVICES
-    with own_stack() as (stack, _):
-        return uvloop.run(_Run(stack, services, Load(customers)).measure(events, customers, known=known))
+    with own_stack() as (stack, _), another_workers(stack, "profile", workers) as others:
+        run = _Run(stack, services, Load(customers), others)
+        return {"profile_workers": workers, **uvloop.run(run.measure(events, customers, known=known))}
 
 
 class _Run:
-    def __init__(self, stack: Stack, services: Sequence[str], load: Load) -> None:
+    def __init__(self, stack: Stack, services: Sequence[str], load: Load, others: Sequence[Command]) -> None:
         self._stack = stack
+        self._others = others
         self._services = services
         self._load = load
         self._storefront = Storefront(Doors.of(stack.environment()).bootstrap)
         self._at = _BEGINS
         self._peak: dict[str, int] = {}
+        self._weighed = 0.0
 
     async def measure(self, events: int, customers: int, *, known: bool) -> dict[str, Any]:
         await self._storefront.start()
@@ -84,12 +92,14 @@ class _Run:
     async def _drain(self, count: int) -> dict[str, Any]:
         for service in self._services:
             self._stack.start(f"{service}-worker")
+        for command in self._others:
+            self._stack.processes.start(command)
         with err.status("Applying ..."):
             started = await self._first_commit()
-            before = cpu_seconds(self._stack)
+            before = cpu_seconds(self._stack, self._others)
             behind = await self._wait(watched=True)
         ended = time.perf_counter()
-        used = spent(before, cpu_seconds(self._stack))
+        used = spent(before, cpu_seconds(self._stack, self._others))
         per_event = {name: round(seconds / count * 1e6, 1) for name, seconds in used.items()}
         return {
             "seconds": round(ended - started, 2),
@@ -126,8 +136,11 @@ class _Run:
         return found
 
     def _watch_memory(self) -> None:
-        for name, mib in resident_mib(self._stack).items():
-            if name.removesuffix("-worker") in self._services and name.endswith("-worker"):
+        if time.perf_counter() - self._weighed < _WEIGH_EVERY:
+            return
+        self._weighed = time.perf_counter()
+        for name, mib in resident_mib(self._stack, self._others).items():
+            if "-worker" in name and name.partition("-")[0] in self._services:
                 self._peak[name] = max(self._peak.get(name, 0), mib)
 
     async def _connect(self, service: str) -> Any:
