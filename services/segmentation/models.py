@@ -23,6 +23,8 @@ customers = Table(
     instant("first_visit_at", nullable=True),
     instant("last_visit_at", nullable=True),
     Column("visits", BigInteger, nullable=False),
+    # Written anew at nearly every event of theirs: in the same page as long as there is room.
+    postgresql_with={"fillfactor": 75},
 )
 
 known_orders = Table(

@@ -20,7 +20,7 @@ from tests.conftest import FreshDatabase
 
 
 def drift(connection: Connection, metadata: MetaData) -> list[Any]:
-    """How the database differs from the models, primary keys too, which alembic does not compare."""
+    """How the database differs from the models; primary keys and room in pages too, which alembic does not compare."""
     options = {"compare_type": True, "compare_server_default": True}
     found = list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
     inspector = inspect(connection)
@@ -29,6 +29,9 @@ def drift(connection: Connection, metadata: MetaData) -> list[Any]:
             there = inspector.get_pk_constraint(table.name)["constrained_columns"]
             if there != [column.name for column in table.primary_key.columns]:
                 found.append(("primary key", table.name, there))
+            room = inspector.get_table_options(table.name).get("postgresql_with", {})
+            if room != {name: str(value) for name, value in (table.kwargs.get("postgresql_with") or {}).items()}:
+                found.append(("storage", table.name, room))
     return found
 
 
@@ -63,6 +66,8 @@ PLANTED = [
     "CREATE INDEX planted ON orders (paid_at)",
     "CREATE TABLE planted (id int)",
     "DROP TABLE visits",
+    "ALTER TABLE customers RESET (fillfactor)",
+    "ALTER TABLE orders SET (fillfactor = 50)",
 ]
 
 

@@ -56,10 +56,15 @@ def profile(
 
 
 @app.command()
-def growth(events: Events = 300_000, sizes: str = "10000,100000,1000000", json_file: JsonFile = None) -> None:
-    """The pipeline with ever more known customers: what an event costs should stay the same."""
-    found = [pipelines.measure(events, int(size), known=True) for size in sizes.split(",")]
-    write("growth", {"runs": found, "cost_ratio": _cost_ratio(found)}, json_file)
+def growth(
+    events: Events = 300_000,
+    sizes: str = "10000,100000,1000000",
+    active: Annotated[int, typer.Option(min=100, help="How many of them do something, in every run the same.")] = 10_000,
+    json_file: JsonFile = None,
+) -> None:
+    """The same events among ever more customers that are known: what an event costs should stay the same."""
+    found = [pipelines.measure(events, int(size), known=True, active=active) for size in sizes.split(",")]
+    write("growth", {"active": active, "runs": found, "cost_ratio": _cost_ratio(found)}, json_file)
 
 
 def _cost_ratio(found: list[dict[str, Any]]) -> float:

@@ -25,18 +25,22 @@ BATCH = 100  # calls in one request
 
 
 class Load:
-    """Drawn from a seed: the same seed is the same events. The n-th customer is n times rarer than the first."""
+    """Drawn from a seed: the same seed is the same events. The n-th customer is n times rarer than the first.
 
-    def __init__(self, customers: int, seed: int = 1) -> None:
+    Of `customers` only so many are `active`, here and there among the others; all of them unless told.
+    """
+
+    def __init__(self, customers: int, seed: int = 1, active: int | None = None) -> None:
         self._dice = random.Random(seed)
         self._names = [f"customer-{number}" for number in range(customers)]
-        self._weights = list(accumulate(1 / rank for rank in range(1, customers + 1)))
+        self._active = self._names[:: customers // active] if active else self._names
+        self._weights = list(accumulate(1 / rank for rank in range(1, len(self._active) + 1)))
         self._number = 0
 
     def events(self, count: int, at: datetime) -> dict[str, list[tuple[str, Event]]]:
         """So many events that happen at this instant, by topic, each with its key."""
         found: dict[str, list[tuple[str, Event]]] = {topics.STOREFRONT_ORDERS: [], topics.STOREFRONT_VISITS: []}
-        for name in self._dice.choices(self._names, cum_weights=self._weights, k=count):
+        for name in self._dice.choices(self._active, cum_weights=self._weights, k=count):
             self._number += 1
             if self._dice.random() < ORDER_SHARE:
                 found[topics.STOREFRONT_ORDERS].append((name, self.order(name, at)))

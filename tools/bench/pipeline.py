@@ -31,12 +31,21 @@ _IDENTITIES_AT_ONCE = 20_000
 
 
 def measure(
-    events: int, customers: int, *, known: bool, only: str | None = None, workers: int = 1
+    events: int,
+    customers: int,
+    *,
+    known: bool,
+    only: str | None = None,
+    workers: int = 1,
+    active: int | None = None,
 ) -> dict[str, Any]:
-    """`only` one service's worker runs, or all five; of profile, whose work is the largest, so many `workers`."""
+    """`only` one service's worker runs, or all five; of profile, whose work is the largest, so many `workers`.
+
+    All customers do something, or only so many as are `active`.
+    """
     services = (only,) if only else SERVICES
     with own_stack() as (stack, _), another_workers(stack, "profile", workers) as others:
-        run = _Run(stack, services, Load(customers), others)
+        run = _Run(stack, services, Load(customers, active=active), others)
         return {"profile_workers": workers, **uvloop.run(run.measure(events, customers, known=known))}
 
 
