@@ -21,6 +21,7 @@ Callers = Annotated[int, typer.Option(min=1, help="How many connections send, ea
 Customers = Annotated[int, typer.Option(min=100, help="How many customers they come from, Zipf-distributed.")]
 Known = Annotated[bool, typer.Option("--known", help="All customers are known before the measurement begins.")]
 Workers = Annotated[int, typer.Option(min=1, max=4, help="How many workers profile has; it has four partitions.")]
+Active = Annotated[int, typer.Option(min=100, help="How many of them do something, in every run the same.")]
 Rate = Annotated[int, typer.Option(min=1, help="Storefront events a second.")]
 Seconds = Annotated[int, typer.Option(min=5, help="For how long.")]
 
@@ -59,7 +60,7 @@ def profile(
 def growth(
     events: Events = 300_000,
     sizes: str = "10000,100000,1000000",
-    active: Annotated[int, typer.Option(min=100, help="How many of them do something, in every run the same.")] = 10_000,
+    active: Active = 10_000,
     json_file: JsonFile = None,
 ) -> None:
     """The same events among ever more customers that are known: what an event costs should stay the same."""

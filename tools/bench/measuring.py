@@ -46,9 +46,7 @@ def another_workers(stack: Stack, service: str, count: int) -> Iterator[list[Com
     command = stack.command(f"{service}-worker")
     # The port for figures is the first one's.
     quiet = {name: value for name, value in command.environment.items() if name != "COMEBACK_METRICS_PORT"}
-    found = [
-        replace(command, name=f"{command.name}-{number}", environment=quiet) for number in range(2, count + 1)
-    ]
+    found = [replace(command, name=f"{command.name}-{number}", environment=quiet) for number in range(2, count + 1)]
     try:
         yield found
     finally:
