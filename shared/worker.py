@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,11 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What a worker is built of; made by a service's `worker.py`."""
+    """What a worker is built of; made by a service's `worker.py`.
+
+    `group`: whose share of the partitions it reads; the service's unless told. `until`: the offset that it stops at in
+    each partition, never unless told.
+    """
 
     service: str
     bootstrap: str
@@ -37,13 +42,16 @@ class Wiring:
     tells: bool
     info: dict[str, Any]
     session_seconds: int = 30
+    group: str | None = None
+    until: Mapping[Partition, int] | None = None
 
 
 class Worker:
     """Applies what a service listens to. Several may run; a partition belongs to one of them."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self._service = wiring.service
+        self._group = wiring.group or wiring.service
+        self._until = wiring.until
         self._bootstrap = wiring.bootstrap
         self._session_seconds = wiring.session_seconds
         self._database = wiring.database
@@ -78,7 +86,7 @@ class Worker:
 
     async def _consume(self) -> None:
         topics = [*self._consumers.clocked, *self._consumers.unclocked]
-        self._consumer = Consumer(self._bootstrap, self._service, topics, self, session_seconds=self._session_seconds)
+        self._consumer = Consumer(self._bootstrap, self._group, topics, self, session_seconds=self._session_seconds)
         try:
             await self._consumer.start()
             await self._run_clock()
@@ -109,7 +117,13 @@ class Worker:
 
     def _arrive(self, found: dict[Partition, list[Record]]) -> None:
         for partition, records in found.items():
-            self._buffers.arrive(partition, records)
+            self._buffers.arrive(partition, self._wanted(partition, records))
+
+    def _wanted(self, partition: Partition, records: list[Record]) -> list[Record]:
+        if self._until is None:
+            return records
+        end = self._until.get(partition, 0)
+        return [record for record in records if record.offset < end]
 
     async def _linger(self, consumer: Consumer, found: bool) -> None:
         # What is told together arrives in pieces; one transaction for all of it costs a fraction of one for each.

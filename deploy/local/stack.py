@@ -113,7 +113,7 @@ class Stack:
 
     @property
     def admin_url(self) -> str:
-        """The address of an administrator's database: for tests that make databases of their own."""
+        """The address of an administrator's database: for tests and checks that make databases of their own."""
         return self._addresses(self._known_state()).admin
 
     @property

@@ -4,8 +4,8 @@ from typing import Any
 
 from deploy.local.names import SERVICES
 from shared.database import connect
+from tools.verify.rebuilt import PLUMBING
 
-PLUMBING = {"inbox", "outbox", "clock", "parked", "idempotency_keys", "api_keys", "alembic_version"}
 # Versions are a clock of their own machine, and who told a field last of two equal tellings is no fact.
 _VERSIONS = ("version", "campaign_version", "rule_versions", "stage_version")
 # By which tick it was told last is the version of a stage and of a membership, for those who hear of it.

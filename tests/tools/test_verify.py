@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from demo.storefront import Doors, Http
+from deploy.local.errors import StackError
 from deploy.local.names import PROCESSES, SERVERS, SERVICES
 from deploy.local.stack import Stack
 from shared.database import connect
@@ -23,6 +24,7 @@ from tests.flows.world import Shop, World
 from tools import main
 from tools.verify import all_checks
 from tools.verify.log import reach
+from tools.verify.rebuilding import LOCK
 from tools.verify.system import CLOCKED, UNCLOCKED
 
 runner = CliRunner()
@@ -31,6 +33,7 @@ runner = CliRunner()
 @dataclass
 class System:
     home: Path
+    stack: Stack
     environment: dict[str, str]
     # What was said while its processes still ran.
     running: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +58,7 @@ def system() -> Iterator[System]:
     stack = Stack(home, ports="free")
     try:
         stack.up(clock="stream")
-        system = System(home, stack.environment())
+        system = System(home, stack, stack.environment())
         asyncio.run(_play(system.environment))
         system.running = system.verify("--drained")[1]
         for name in PROCESSES:
@@ -116,6 +119,70 @@ def test_a_running_system_that_has_nothing_left_to_do_is_fine(system: System) ->
         "each parked record has a reason, and a place among what was read",
     }
     assert system.running["not_checked"].keys() == {"I6"}
+
+
+def of_rebuilding(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [check for check in report["checks"] if check["invariant"] == "I6"]
+
+
+def test_what_the_log_makes_once_more_is_what_there_is(system: System) -> None:
+    """I6"""
+    code, report = system.verify("--rebuild")
+    assert code == 0
+    assert report["not_checked"] == {}
+    assert [(check["state"], check["found"]) for check in of_rebuilding(report)] == [("ok", None)] * 3
+    assert all(check["compared"] > 50 for check in of_rebuilding(report))
+
+
+async def test_whatever_differs_from_what_the_log_makes_is_named_and_nothing_is_left_behind(system: System) -> None:
+    """I6"""
+    history = "UPDATE lifecycle_history SET since = since - interval '1 s' WHERE stage = 'potential'"
+    async with (
+        broken(system, "profile", "customers", "UPDATE customers SET anonymous_id = 'planted' WHERE orders = 1"),
+        broken(system, "segmentation", "lifecycle_history", history),
+        broken(system, "metrics", "stages", "DELETE FROM stages WHERE stage = 'new'"),
+    ):
+        code, report = await asyncio.to_thread(system.verify, "--rebuild", "--wait", "0")
+    profile, segmentation, metrics = (check["found"] for check in of_rebuilding(report))
+    assert code == 1
+    assert "customers: customer_id=" in profile
+    assert "profile has anonymous_id=planted" in profile
+    assert segmentation.startswith("lifecycle_history: customer_id=")
+    assert metrics.startswith("stages: model=default")
+    assert metrics.endswith("is in metrics as rebuilt and not in metrics")
+    assert await databases(system) == {"postgres", *SERVICES}
+
+
+async def databases(system: System) -> set[str]:
+    connection = await connect(system.stack.admin_url)
+    names = await connection.fetch("SELECT datname FROM pg_database WHERE NOT datistemplate")
+    await connection.close()
+    return {name for (name,) in names}
+
+
+async def test_a_log_that_does_not_say_all_is_compared_with_nothing(system: System) -> None:
+    """I6"""
+    lost = "UPDATE inbox SET first_offset = -1, applied = applied + 1 WHERE topic = 'storefront-orders'"
+    async with broken(system, "profile", "inbox", lost):
+        _, report = await asyncio.to_thread(system.verify, "--rebuild", "--wait", "0")
+    profile, *others = of_rebuilding(report)
+    assert profile["state"] == "skipped"
+    assert profile["found"].startswith("the log is not whole any more: storefront-orders/0 begins at 0, and profile")
+    assert [check["state"] for check in others] == ["ok", "ok"]
+
+
+async def test_only_one_rebuilds_at_a_time(system: System) -> None:
+    """I6"""
+    connection = await connect(system.stack.admin_url)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    try:
+        result = await asyncio.to_thread(
+            runner.invoke, main.app, ["verify", "--rebuild"], env={"COMEBACK_HOME": str(system.home)}
+        )
+    finally:
+        await connection.close()
+    assert isinstance(result.exception, StackError)
+    assert "wait until it has ended" in str(result.exception)
 
 
 BREAKS = [

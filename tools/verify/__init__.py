@@ -8,18 +8,20 @@ from typing import Annotated, Any
 
 import asyncpg
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from deploy.local.errors import StackError
 from shared.kafka import KafkaError
 from tools.asking import the_stack
-from tools.output import out
-from tools.verify import coupons, facts, figures, positions, resources, sums
+from tools.output import err, out
+from tools.verify import coupons, facts, figures, positions, rebuilt, resources, sums
 from tools.verify.checks import Check, Finding
-from tools.verify.system import look
+from tools.verify.rebuilding import REBUILT
+from tools.verify.system import View, look
 
-# What is not compared, and where it is proven instead.
-_NOT_CHECKED = {"I6": "tables = tables rebuilt from the log from scratch; that takes a second system"}
+# What takes a second system.
+_UNLESS_REBUILT = {"I6": "tables = tables rebuilt from the log from scratch: `--rebuild` does it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,18 @@ def verify(
     ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the system to come to rest.")] = 30,
     max_age: Annotated[float, typer.Option(min=0, help="Seconds that a row may wait in an outbox.")] = 60,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build profile, segmentation and metrics once more from the log (I6).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the invariants; exit code 1 if one is broken, with the first row that is wrong."""
-    moving, checked = asyncio.run(_run(drained, wait, max_age))
+    moving, checked = asyncio.run(_run(drained, wait, max_age, rebuild))
+    not_checked = {} if rebuild else _UNLESS_REBUILT
     if as_json:
-        typer.echo(json.dumps(_as_json(moving, checked), indent=2))
+        typer.echo(json.dumps(_as_json(moving, checked, not_checked), indent=2))
     else:
-        _print(moving, checked)
+        _print(moving, checked, not_checked)
     if any(each.state == "wrong" for each in checked):
         raise typer.Exit(1)
 
@@ -63,15 +69,28 @@ def _number(invariant: str) -> int:
     return int(invariant[1:])
 
 
-async def _run(drained: bool, wait: float, max_age: float) -> tuple[list[str], list[Checked]]:
+async def _run(drained: bool, wait: float, max_age: float, rebuild: bool) -> tuple[list[str], list[Checked]]:
     try:
         async with look(the_stack(), wait=wait, max_age=max_age, must_be_drained=drained) as view:
-            return view.moving, [Checked(check, await check.run(view)) for check in all_checks()]
+            checked = [Checked(check, await check.run(view)) for check in all_checks()]
+            if rebuild:
+                checked += await _rebuild(view)
+            return view.moving, sorted(checked, key=lambda each: _number(each.check.invariant))
     except (KafkaError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
         raise StackError(f"A server went away during the look: {error!r}.") from error
 
 
-def _as_json(moving: list[str], checked: list[Checked]) -> dict[str, Any]:
+async def _rebuild(view: View) -> list[Checked]:
+    with Progress(console=err, disable=not err.is_terminal) as progress:
+        tasks = {service: progress.add_task(f"{service} from the log", total=None) for service in REBUILT}
+
+        def show(service: str, read: int, total: int) -> None:
+            progress.update(tasks[service], completed=read, total=total)
+
+        return [Checked(check, await check.run(view)) for check in rebuilt.checks(show)]
+
+
+def _as_json(moving: list[str], checked: list[Checked], not_checked: dict[str, str]) -> dict[str, Any]:
     return {
         "ok": all(each.state != "wrong" for each in checked),
         "moving": moving,
@@ -85,11 +104,11 @@ def _as_json(moving: list[str], checked: list[Checked]) -> dict[str, Any]:
             }
             for each in checked
         ],
-        "not_checked": _NOT_CHECKED,
+        "not_checked": not_checked,
     }
 
 
-def _print(moving: list[str], checked: list[Checked]) -> None:
+def _print(moving: list[str], checked: list[Checked], not_checked: dict[str, str]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     table.add_column("state")
@@ -99,7 +118,7 @@ def _print(moving: list[str], checked: list[Checked]) -> None:
         (each.check.invariant, each.state, "" if each.finding.skipped else str(each.finding.compared), each.check.what)
         for each in checked
     ]
-    rows += [(invariant, "not checked", "", why) for invariant, why in _NOT_CHECKED.items()]
+    rows += [(invariant, "not checked", "", why) for invariant, why in not_checked.items()]
     for invariant, state, compared, what in sorted(rows, key=lambda row: _number(row[0])):
         colour = {"ok": "green", "wrong": "red"}.get(state, "yellow")
         table.add_row(invariant, f"[{colour}]{state}[/{colour}]", compared, what)

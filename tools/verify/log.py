@@ -29,15 +29,23 @@ class Log:
         """By partition: the offset that its next record will have."""
         if not self.answers:
             return {}
+        found = await self._reader.end_offsets(await self._parts(topics))
+        return {(part.topic, part.partition): end for part, end in found.items()}
+
+    async def begins(self, topics: Sequence[str]) -> dict[Partition, int]:
+        """By partition: the first offset that has not been deleted."""
+        found = await self._reader.beginning_offsets(await self._parts(topics))
+        return {(part.topic, part.partition): begin for part, begin in found.items()}
+
+    async def _parts(self, topics: Sequence[str]) -> list[Any]:
         # Of all topics: a broker may make those that are asked for by name.
         described = await self._admin.describe_topics()
-        parts = [
+        return [
             kafka.TopicPartition(topic["topic"], partition["partition"])
             for topic in described
             if topic["topic"] in topics
             for partition in topic["partitions"]
         ]
-        return {(part.topic, part.partition): end for part, end in (await self._reader.end_offsets(parts)).items()}
 
     async def read_committed(self) -> None:
         """What each service's group last showed to Kafka."""
