@@ -39,6 +39,13 @@ def test_a_fifth_of_the_load_are_orders_and_the_first_customer_comes_most_often(
     assert names.count("customer-0") > 1.5 * names.count("customer-1") > 3 * names.count("customer-9")
 
 
+def test_only_those_who_are_active_do_something_and_they_are_spread_among_all() -> None:
+    told = Load(1_000, active=10).events(2_000, AT)
+    names = {name for events in told.values() for name, _ in events}
+    assert names == {f"customer-{number}" for number in range(0, 1_000, 100)}
+    assert len(list(Load(1_000, active=10).identities(AT))) == 1_000
+
+
 def test_ninety_nine_of_a_hundred_stay_below_the_99th_percentile() -> None:
     values = [float(value) for value in range(1, 101)]
     assert percentile(values, 0.5) == 51
@@ -50,8 +57,9 @@ def test_the_pipeline_applies_all_that_waited(tmp_path: Path) -> None:
     """B1"""
     found = bench(tmp_path, "pipeline", "--events", "10000", "--customers", "500", "--known")
     assert found["events_per_second"] > 0
-    assert found["cpu_us_per_event"].keys() >= WORKERS
-    assert found["peak_resident_mib"].keys() == WORKERS
+    assert found["cpu_us_per_event"].keys() >= {*WORKERS, "profile-worker-2"}
+    assert found["cpu_us_per_event"]["profile-worker-2"] > 0
+    assert found["peak_resident_mib"].keys() == {*WORKERS, "profile-worker-2"}
     assert all(found["ceilings"].values())
 
 

@@ -20,6 +20,8 @@ from tests.faults.system.run import Run, Tables, shop_of, undisturbed
 from tests.faults.system.schedule import order_of, world_of
 from tests.flows.tables import differences
 
+_LESS = "the log is not whole any more"
+
 
 def main() -> int:
     arguments = _arguments()
@@ -89,7 +91,8 @@ async def _befall(stack: Stack, seed: int, faults: list[str], expected: list[Tab
                 return f"{name} ({happened}): " + "\n  ".join(wrong)
             if verbose:
                 _say(f"  {time.monotonic() - since:5.1f} s  {name}: {happened}")
-    return ""
+        # What a fault has deleted of the log can be rebuilt no more.
+        return "\n  ".join(each for each in await run.rebuilt() if _LESS not in each)
 
 
 def _keep_logs(stack: Stack, seed: int) -> Path:

@@ -15,7 +15,7 @@ from tests.faults.system.faults import Fault
 from tests.faults.system.ground import PROCESSES, Ground, Platform
 from tests.faults.system.shop import EPISODE, OPENING, PatientWorld, SteadyShop
 from tests.flows.tables import snapshot
-from tools.verify import all_checks
+from tools.verify import all_checks, rebuilt
 from tools.verify.system import look
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -99,6 +99,12 @@ class Run:
         # Who tells its campaigns anew gives each one version more, which says the same.
         del tables["targeting.campaign_versions"]
         return tables
+
+    async def rebuilt(self) -> list[str]:
+        """What differs from what the log alone makes of it (I6), or cannot be compared with it, at rest."""
+        async with look(self.stack, wait=_REST, max_age=60, must_be_drained=True) as view:
+            found = [(check.what, await check.run(view)) for check in rebuilt.checks(lambda *_: None)]
+        return [f"{what}: {each.wrong or each.skipped}" for what, each in found if each.wrong or each.skipped]
 
     async def _parked(self) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
