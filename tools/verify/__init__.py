@@ -87,7 +87,11 @@ async def _rebuild(view: View) -> list[Checked]:
         def show(service: str, read: int, total: int) -> None:
             progress.update(tasks[service], completed=read, total=total)
 
-        return [Checked(check, await check.run(view)) for check in rebuilt.checks(show)]
+        found: list[Checked] = []
+        for check in rebuilt.checks(show):
+            found.append(Checked(check, await check.run(view)))
+            progress.update(tasks[check.service], completed=1, total=1)
+        return found
 
 
 def _as_json(moving: list[str], checked: list[Checked], not_checked: dict[str, str]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ async def _snapshot(url: str) -> AsyncIterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Workers say what they do on standard output, which is the report's here; warnings go to standard error."""
+    """Workers say what they do on standard output, which is the report's here: only errors, on standard error."""
     before = structlog.get_config()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
