@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 
 from deploy.local.stack import Stack
 from services.profile.consumers import consumers, on_storefront_order_completed
+from shared import topics
 from shared.buffers import PositionLost
 from shared.clock import BEGINNING
 from shared.database import Session, execute
+from shared.inbox import Partition
+from shared.kafka import murmur2
 from shared.retrying import Retrier
 from shared.worker import Worker
 from tests.conftest import FreshDatabase
@@ -32,6 +36,31 @@ async def test_what_was_told_is_applied_and_the_clock_follows(running: Running) 
         await running.until(T0 + timedelta(days=1))
     assert await running.orders() == 50
     await running.check_positions()
+
+
+async def test_a_worker_reads_no_further_than_it_is_told(running: Running) -> None:
+    """What `comeback verify --rebuild` rests on while the log grows"""
+    await running.send(order(1, source_id="anna"), order(2, source_id="bert"), key="same")
+    here, there = await positions(running), (topics.STOREFRONT_ORDERS, murmur2(b"same") % 2)
+    freely = running.wiring
+    running.wiring = replace(freely, until=here | {there: here[there] + 1})
+    async with running.working(), asyncio.timeout(30):
+        while await running.orders() < 1:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+    assert await running.orders() == 1
+    assert await positions(running) == running.wiring.until
+    running.wiring = freely
+    await running.tick(T0 + timedelta(days=1))
+    async with running.working():
+        await running.until(T0 + timedelta(days=1))
+    assert await running.orders() == 2
+    await running.check_positions()
+
+
+async def positions(running: Running) -> dict[Partition, int]:
+    found = await rows(running.database, "SELECT topic, partition, next_offset FROM inbox")
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in found}
 
 
 async def test_poison_is_parked_with_its_bytes_and_disturbs_nothing_else(running: Running) -> None:
