@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
 
@@ -19,6 +19,8 @@ from shared.watching import Watch
 from shared.worker import Wiring, Worker
 
 Extra = Callable[[Producer], Awaitable[None]]
+# More than the seconds that a worker takes at most to leave its group.
+_PATIENCE = 6.0
 
 
 async def _until_stopped(wiring: Wiring, settings: ServiceSettings, topic: str | None, extra: Extra | None) -> None:
@@ -45,13 +47,22 @@ async def _until_stopped(wiring: Wiring, settings: ServiceSettings, topic: str |
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            # Not twice: a worker that is leaving its group would be cut off, and keep its partitions for a session.
-            if not task.cancelling():
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await producer.stop()
         await wiring.database.close()
+
+
+async def end(tasks: Sequence[asyncio.Task[None]], patience: float = _PATIENCE) -> None:
+    """Returns when all of them have ended, whatever they end with."""
+    for task in tasks:
+        # Not twice: a worker that is leaving its group would be cut off, and keep its partitions for a session.
+        if not task.cancelling():
+            task.cancel()
+    # But not never: a client that is being closed swallows that we are to end. A worker whose relay had failed in that
+    # instant went on for good, and nobody heard what it told.
+    while pending := (await asyncio.wait(tasks, timeout=patience))[1]:
+        for task in pending:
+            task.cancel()
 
 
 def _freeze() -> None:

@@ -82,6 +82,7 @@ class Worker:
                 if not (is_transient(error) or isinstance(error, KafkaError)):
                     raise
                 log.warning("worker.waiting", reason=repr(error))
+                _end_if_told()
                 await asyncio.sleep(_BACK_OFF)
 
     async def _consume(self) -> None:
@@ -227,7 +228,8 @@ class Worker:
 
     async def _show(self, consumer: Consumer) -> None:
         positions = self._buffers.positions()
-        if positions and time.monotonic() - self._shown > _SHOW_EVERY:
+        # Who stops somewhere leaves no trace in Kafka, where it would lag for ever.
+        if self._until is None and positions and time.monotonic() - self._shown > _SHOW_EVERY:
             self._shown = time.monotonic()
             with suppress(KafkaError):
                 await consumer.show_positions(positions)
@@ -261,6 +263,13 @@ class Worker:
             self._consumer.resume(partitions)
             self._buffers.reset(positions)
         log.info("partitions.assigned", positions={f"{t}/{n}": offset for (t, n), (offset, _) in positions.items()})
+
+
+def _end_if_told() -> None:
+    """The client, while it is closed, swallows that its caller was cancelled meanwhile."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _counted(batch: Batch, refused: list[tuple[Item, str]]) -> dict[Partition, inbox.Step]:

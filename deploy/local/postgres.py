@@ -30,7 +30,7 @@ SETTINGS = {
 }
 # A statement for thousands of rows takes megabytes and gives them back. Where the C library returned them to the system
 # each time, the kernel cleared the same pages again and again: a tenth of all that the server did.
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "67108864"}
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 FAST = signal.SIGINT  # a SIGTERM would wait for every client to leave
 
 

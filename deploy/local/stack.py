@@ -169,7 +169,10 @@ class Stack:
 def memory_of(process: psutil.Process) -> int:
     """Its own and its children's, what they share counted once where the system tells (Linux)."""
     total = 0
-    for each in (process, *process.children(recursive=True)):
+    family = [process]
+    with contextlib.suppress(psutil.Error):
+        family += process.children(recursive=True)
+    for each in family:
         with contextlib.suppress(psutil.Error):
             total += getattr(each.memory_full_info(), "pss", 0) or each.memory_info().rss
     return total

@@ -33,7 +33,7 @@ class Load:
     def __init__(self, customers: int, seed: int = 1, active: int | None = None) -> None:
         self._dice = random.Random(seed)
         self._names = [f"customer-{number}" for number in range(customers)]
-        self._active = self._names[:: customers // active] if active else self._names
+        self._active = self._names[:: max(1, customers // active)][:active] if active else self._names
         self._weights = list(accumulate(1 / rank for rank in range(1, len(self._active) + 1)))
         self._number = 0
 

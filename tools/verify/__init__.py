@@ -76,7 +76,12 @@ async def _run(drained: bool, wait: float, max_age: float, rebuild: bool) -> tup
             if rebuild:
                 checked += await _rebuild(view)
             return view.moving, sorted(checked, key=lambda each: _number(each.check.invariant))
-    except (KafkaError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
+    except (
+        KafkaError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+    ) as error:
         raise StackError(f"A server went away during the look: {error!r}.") from error
 
 

@@ -28,9 +28,10 @@ from shared.database import Database, connect
 from shared.ids import Ids
 from shared.inbox import Partition
 from shared.migrations import upgrade_async
+from shared.process import end
 from shared.timekeeper import Decide
 from shared.worker import Wiring, Worker
-from tools.verify.system import View, heard_by
+from tools.verify.system import AS_TEXT, View, heard_by
 
 # How many records of how many have been read again.
 Show = Callable[[str, int, int], None]
@@ -92,9 +93,13 @@ async def rebuilt(view: View, service: str, show: Show) -> AsyncIterator[Any]:
             async with _snapshot(url) as connection:
                 yield connection
         finally:
-            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            # If the server has gone away, the next run does it.
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackError(f"`--rebuild` makes databases of its own, and may not: {error}.") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StackError(f"{service} could not be rebuilt: {error!r}.") from error
     finally:
         await admin.close()
 
@@ -103,7 +108,7 @@ async def rebuilt(view: View, service: str, show: Show) -> AsyncIterator[Any]:
 async def _snapshot(url: str) -> AsyncIterator[Any]:
     connection = await connect(url)
     try:
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'")
+        await connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {AS_TEXT}")
         yield connection
     finally:
         await connection.close()
@@ -141,28 +146,27 @@ async def _read_again(view: View, service: str, url: str, show: Show) -> None:
     try:
         await _until_there(view, service, url, worker, show)
     finally:
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+        await end([worker])
         await database.close()
 
 
 async def _until_there(view: View, service: str, url: str, worker: asyncio.Task[None], show: Show) -> None:
     """Until it stands in every partition, and in time, where the live service stands."""
     goal, connection = view.positions[service], await connect(url)
-    read, since = 0, time.monotonic()
+    before, since = None, time.monotonic()
     try:
         while True:
             if worker.done():
                 raise StackError(f"{service} could not be rebuilt: {worker.exception()!r}.")
             positions, clock = await _standing(connection)
             # What it tells is told to nobody.
-            await connection.execute("DELETE FROM outbox")
+            told = await connection.execute("DELETE FROM outbox")
             if positions == goal and clock == view.clocks[service]:
                 return
-            if (there := sum(positions.values())) != read:
-                read, since = there, time.monotonic()
-                show(service, read, sum(goal.values()))
+            # A tick that concerns many is decided in pieces, which move no position.
+            if (positions, clock) != before or told != "DELETE 0":
+                before, since = (positions, clock), time.monotonic()
+                show(service, sum(positions.values()), sum(goal.values()))
             if time.monotonic() - since > _PATIENCE:
                 raise StackError(f"{service} could not be rebuilt: it stands at {positions} and {clock}.")
             await asyncio.sleep(_LOOK_EVERY)

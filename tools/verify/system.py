@@ -35,6 +35,8 @@ TOLD_BY = {
     topics.COUPONS: "coupons",
 }
 _PAUSE = 0.1
+# The same values are the same text, whatever is usual in a database or for a role.
+AS_TEXT = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
 
 
 def heard_by(service: str) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ async def _begin(view: View, service: str) -> None:
     connection = view.databases[service]
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     await connection.execute(
-        f"""SET LOCAL TimeZone = 'UTC'; SET LOCAL work_mem = '64MB'; SET LOCAL comeback.max_age = '{view.max_age}'"""
+        f"""{AS_TEXT}; SET LOCAL work_mem = '64MB'; SET LOCAL comeback.max_age = '{view.max_age}'"""
     )
     try:
         rows = await connection.fetch("SELECT topic, partition, next_offset FROM inbox")

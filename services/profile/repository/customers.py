@@ -20,7 +20,11 @@ class Visit(NamedTuple):
 
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
     """Inserts the visits that are new, and returns those."""
-    rows = {visit[0]: visit for visit in sorted(visits)}
+    # Of two with one id the first that was heard, as if they had come in two batches.
+    first: dict[str, Visit] = {}
+    for visit in visits:
+        first.setdefault(visit.visit_id, visit)
+    rows = dict(sorted(first.items()))
     added = await fetch(
         session,
         """INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
