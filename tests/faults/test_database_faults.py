@@ -282,6 +282,8 @@ async def test_callers_of_a_slow_or_busy_database_are_told_to_come_again_and_nob
         for answer in answers:
             check_told_to_wait(answer)
         assert keeper.app_database.in_use == 0
+        # However busy the machine is: that they wait too long has been seen.
+        keeper.app_database.wait_seconds = 10
         await asyncio.gather(*(keeper.ask(f"t{number}") for number in range(25)))
         keeper.made = 25
         await keeper.check()
@@ -377,6 +379,8 @@ def fill(folder: Path, but: int) -> Path:
     return filler
 
 
+# Of a handshake that the panicking server cuts off the driver leaves the socket to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_after_a_full_disk_everything_is_there_and_nothing_is_half(servers: Stack) -> None:
     """Row 18: the server panics; when there is room again it recovers, and so do worker and callers"""
     folder = Path(tempfile.mkdtemp(prefix="comeback-disk-"))
