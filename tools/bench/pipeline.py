@@ -140,6 +140,10 @@ class _Run:
             if watched:
                 self._watch_memory()
             await asyncio.sleep(_LOOK_EVERY)
+        if watched:
+            # However short it was, each has been weighed.
+            self._weighed = 0.0
+            self._watch_memory()
         for connection in connections.values():
             await connection.close()
         return found
