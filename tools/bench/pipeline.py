@@ -108,6 +108,7 @@ class _Run:
             before = cpu_seconds(self._stack, self._others)
             behind = await self._wait(watched=True)
         ended = time.perf_counter()
+        self._weigh()  # however short it was, each has been weighed
         used = spent(before, cpu_seconds(self._stack, self._others))
         per_event = {name: round(seconds / count * 1e6, 1) for name, seconds in used.items()}
         return {
@@ -140,17 +141,15 @@ class _Run:
             if watched:
                 self._watch_memory()
             await asyncio.sleep(_LOOK_EVERY)
-        if watched:
-            # However short it was, each has been weighed.
-            self._weighed = 0.0
-            self._watch_memory()
         for connection in connections.values():
             await connection.close()
         return found
 
     def _watch_memory(self) -> None:
-        if time.perf_counter() - self._weighed < _WEIGH_EVERY:
-            return
+        if time.perf_counter() - self._weighed >= _WEIGH_EVERY:
+            self._weigh()
+
+    def _weigh(self) -> None:
         self._weighed = time.perf_counter()
         for name, mib in resident_mib(self._stack, self._others).items():
             if "-worker" in name and name.partition("-")[0] in self._services:

@@ -20,7 +20,7 @@ _NOT_OF_FACTS = {("profile", "version"), ("segmentation", "evaluated_at")}
 _SAYING_SOMETHING = {
     "customer_spend": "orders <> 0 OR paid_amount <> 0",
     "lifecycle_states": "stage IS NOT NULL",
-    "orders": "customer_id IS NOT NULL AND currency IS NOT NULL",
+    "orders": "currency IS NOT NULL",
 }
 
 _COLUMNS = """
