@@ -159,6 +159,24 @@ def as_rows(rows: Sequence[Any]) -> str:
     return _encoder.encode(rows).decode()
 
 
+def unnest(types: str) -> str:
+    """SQL for rows of which `$1`, `$2`, … are the columns, made by `as_array`; `types`: theirs, by spaces apart."""
+    return "unnest(" + ", ".join(f"${number}::text::{name}[]" for number, name in enumerate(types.split(), 1)) + ")"
+
+
+def as_array(values: Sequence[Any]) -> str:
+    """Texts, numbers or instants as the literal of an array: the driver would take each of them alone."""
+    encoded = _encoder.encode(values)
+    # A quoted element of an array reads as JSON's string does, as long as nothing in it is escaped.
+    if b"\\" in encoded:
+        return "{" + ",".join(map(_quoted, values)) + "}"
+    return "{" + encoded[1:-1].decode() + "}"
+
+
+def _quoted(text: str | None) -> str:
+    return "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 async def execute(session: Session, sql: str, *args: Any) -> int:
     """Runs a statement; how many rows it touched."""
     status: str = await session.driver.execute(sql, *args)

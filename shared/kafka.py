@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, Protocol
+from zlib import crc32
 
 # pyright: reportMissingTypeStubs=false
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
-from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableType]
 
 from shared import metrics, topics, tracing
 from shared.events import ClockTicked, Tick
@@ -86,8 +85,8 @@ class Producer:
     ) -> None:
         """Sends `(key, body)` pairs; those of one key arrive in order, and the tick last in every partition.
 
-        Keys are spread over so many `partitions`, or over all there are. Who ticks must say it: facts and ticks that
-        go by different counts could pass each other.
+        Keys are spread by CRC-32 over so many `partitions`, or over all there are. Who ticks must say it: facts and
+        ticks that go by different counts could pass each other.
         """
 
         def divide(found: int) -> Parts:
@@ -95,7 +94,7 @@ class Producer:
             count = partitions or found
             for key, body in messages:
                 encoded = key.encode()
-                parts.setdefault(_partition_of(encoded) % count, []).append((encoded, body))
+                parts.setdefault(crc32(encoded) % count, []).append((encoded, body))
             for number in range(tick.partitions if tick else 0):
                 parts.setdefault(number, [])
             return parts
@@ -175,12 +174,6 @@ def _batches(client: Any, messages: list[tuple[bytes | None, bytes]]) -> list[An
 
 def _append(batch: Any, key: bytes | None, body: bytes, headers: list[tuple[str, bytes]] = _HEADERS) -> bool:
     return batch.append(key=key, value=body, timestamp=None, headers=headers) is not None
-
-
-@lru_cache(100_000)
-def _partition_of(key: bytes) -> int:
-    """The hash by which every Kafka client spreads keys; the same customers come again and again."""
-    return murmur2(key) & 0x7FFFFFFF
 
 
 def encode_tick(topic: str, tick: Tick) -> bytes:

@@ -136,8 +136,10 @@ class Change:
 
     def add_visit(self, at: datetime) -> None:
         self.visits += 1
-        self.first_visit_at = _earlier(self.first_visit_at, at)
-        self.last_visit_at = at if self.last_visit_at is None else max(self.last_visit_at, at)
+        if self.first_visit_at is None or at < self.first_visit_at:
+            self.first_visit_at = at
+        if self.last_visit_at is None or at > self.last_visit_at:
+            self.last_visit_at = at
 
     def add_member(self, member: bool, at: datetime, event_id: str) -> None:
         if self.member_at is None or (at, event_id) > (self.member_at, self.member_by):

@@ -1,10 +1,11 @@
 """Sessions: one transaction each, alive again when the server is."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.database import Database, connect, execute, fetch, fetch_value, is_transient, savepoint
+from shared.database import Database, as_array, connect, execute, fetch, fetch_value, is_transient, savepoint
 from tests.conftest import FreshDatabase
 from tests.support.doing import rows
 
@@ -54,6 +55,28 @@ async def _ask(database: Database) -> int:
     async with database.transaction() as session:
         await execute(session, "SELECT pg_sleep(0.05)")
         return await fetch_value(session, "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["plain", "", "NULL", "null", " ", "a,b", "{}", "ünïcode 🎉", "it's", "\x7f"],
+        ['say "hi"', "back\\slash", "\\n", "line\nbreak", "tab\t", "\x01", "", "NULL", "a,b", '{"', "\u2028"],
+        [],
+    ],
+)
+async def test_an_array_of_texts_arrives_as_it_was(fresh_database: FreshDatabase, texts: list[str]) -> None:
+    found = await rows(await fresh_database("profile"), "SELECT $1::text::text[] AS texts", as_array(texts))
+    assert found[0]["texts"] == texts
+
+
+async def test_an_array_of_instants_arrives_as_it_was(fresh_database: FreshDatabase) -> None:
+    instants = [
+        datetime(2, 1, 1, tzinfo=UTC),
+        datetime(2025, 6, 1, 12, 30, 1, 999_999, tzinfo=timezone(timedelta(hours=2))),
+    ]
+    found = await rows(await fresh_database("profile"), "SELECT $1::text::timestamptz[] AS at", as_array(instants))
+    assert found[0]["at"] == instants
 
 
 async def test_a_server_that_goes_away_is_told_from_data_that_it_refuses(fresh_database: FreshDatabase) -> None:

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.domain import facts
-from shared.database import Session, as_rows, execute
+from shared.database import Session, as_array, as_rows, execute, unnest
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    return [as_array(column) for column in zip(*rows, strict=True)]
 
 
 def _as_good_as_any(row: tuple[Any, ...]) -> int:
@@ -41,8 +41,8 @@ async def add_visits(session: Session, visits: Sequence[tuple[str, datetime]]) -
     """`(customer_id, visited_at)` of each, sorted, none twice."""
     await execute(
         session,
-        """INSERT INTO visits (customer_id, visited_at)
-           SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING""",
+        f"""INSERT INTO visits (customer_id, visited_at)
+           SELECT * FROM {unnest("text timestamptz")} ON CONFLICT DO NOTHING""",
         *_columns(visits),
     )
 
@@ -52,8 +52,8 @@ async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None
     rows = facts.latest(stages, key=lambda stage: stage[:2], rank=lambda stage: stage[2:5])
     await execute(
         session,
-        """INSERT INTO stages AS s (model, customer_id, decided_at, caused_at, change_id, stage)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
+        f"""INSERT INTO stages AS s (model, customer_id, decided_at, caused_at, change_id, stage)
+           SELECT * FROM {unnest("text text timestamptz timestamptz text text")}
            ON CONFLICT (model, customer_id) DO UPDATE
            SET decided_at = excluded.decided_at, caused_at = excluded.caused_at, change_id = excluded.change_id,
                stage = excluded.stage
@@ -68,10 +68,9 @@ async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]
     rows = facts.latest(campaigns, key=lambda campaign: campaign[:1], rank=lambda campaign: campaign.version)
     await execute(
         session,
-        """INSERT INTO campaigns AS c (campaign_id, version, name, goal, business_line, status, channel, template_id,
+        f"""INSERT INTO campaigns AS c (campaign_id, version, name, goal, business_line, status, channel, template_id,
                   attribution_days, starts_at, ends_at)
-           SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                  $8::text[], $9::int[], $10::timestamptz[], $11::timestamptz[])
+           SELECT * FROM {unnest("text bigint text text text text text text int timestamptz timestamptz")}
            ON CONFLICT (campaign_id) DO UPDATE
            SET version = excluded.version, name = excluded.name, goal = excluded.goal,
                business_line = excluded.business_line, status = excluded.status, channel = excluded.channel,
@@ -87,12 +86,11 @@ async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]
     rows = facts.latest(decisions, key=lambda decision: decision[:3], rank=_as_good_as_any)
     await execute(
         session,
-        """INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
+        f"""INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
                   window_ends_at)
            SELECT campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
                   decided_at + attribution_days * interval '24 hours'
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                  $8::int[])
+           FROM {unnest("text text text text text text timestamptz int")}
                 AS n(campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at, attribution_days)
            ON CONFLICT (campaign_id, customer_id, decision_id) DO UPDATE
            SET decided_arm = excluded.decided_arm, reason = excluded.reason, stage = excluded.stage,
@@ -107,8 +105,8 @@ async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -
     rows = facts.latest(outcomes, key=lambda outcome: outcome[:3], rank=_as_good_as_any)
     await execute(
         session,
-        """INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, outcome, code)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+        f"""INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, outcome, code)
+           SELECT * FROM {unnest("text text text text text")}
            ON CONFLICT (campaign_id, customer_id, decision_id) DO UPDATE
            SET outcome = excluded.outcome, code = excluded.code
            WHERE d.outcome IS NULL""",
@@ -119,8 +117,8 @@ async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -
 async def add_coupons(session: Session, coupons: Sequence[facts.Coupon]) -> None:
     await execute(
         session,
-        """INSERT INTO coupons (coupon_id, campaign_id, customer_id, channel, issued_at, valid_until)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+        f"""INSERT INTO coupons (coupon_id, campaign_id, customer_id, channel, issued_at, valid_until)
+           SELECT * FROM {unnest("text text text text timestamptz timestamptz")}
            ON CONFLICT DO NOTHING""",
         *_columns(sorted(coupons)),
     )
@@ -133,10 +131,9 @@ async def upsert_redemptions(session: Session, redemptions: Sequence[facts.Redem
     )
     await execute(
         session,
-        """INSERT INTO redemptions AS r (redemption_id, coupon_id, campaign_id, customer_id, channel, shop_id, order_id,
-                  currency, platform, merchant, rolled_back)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                  $8::text[], $9::bigint[], $10::bigint[], $11::bool[])
+        f"""INSERT INTO redemptions AS r (redemption_id, coupon_id, campaign_id, customer_id, channel, shop_id,
+                  order_id, currency, platform, merchant, rolled_back)
+           SELECT * FROM {unnest("text text text text text text text text bigint bigint bool")}
            ON CONFLICT (redemption_id) DO UPDATE SET rolled_back = true
            WHERE excluded.rolled_back AND NOT r.rolled_back""",
         *_columns(rows),

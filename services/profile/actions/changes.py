@@ -1,6 +1,6 @@
 """What a batch has changed so far, by customer; told once, when the batch is through."""
 
-from services.profile.domain import Change, Identity, identify
+from services.profile.domain import Change, identify
 from shared.database import Session
 from shared.events.storefront import Person
 from shared.ids import Ids
@@ -8,15 +8,18 @@ from shared.ids import Ids
 
 def customer_of(session: Session, person: Person) -> str | None:
     """The id of who did it, noted as changed by this batch; None for a person without any identifier."""
-    identity = identify(person.platform, person.source_id, person.anonymous_id)
+    # The same customers come again and again. Not kept for longer: what outlives its batch scatters over the memory.
+    known: dict[tuple[str | None, ...], str] = session.info.setdefault("identified", {})
+    told = (person.platform, person.source_id, person.anonymous_id)
+    customer_id = known.get(told)
+    # A batch that is bisected begins to note anew in the same session.
+    if customer_id in session.info["batch"]:
+        return customer_id
+    identity = identify(*told)
     if identity is None:
         return None
-    # The same customers come again and again. Not kept for longer: what outlives its batch scatters over the memory.
-    known: dict[Identity, str] = session.info.setdefault("identified", {})
-    customer_id = known.get(identity)
-    if customer_id is None:
-        ids: Ids = session.info["ids"]
-        customer_id = known[identity] = ids.derive("cus", *identity)
+    ids: Ids = session.info["ids"]
+    customer_id = known[told] = ids.derive("cus", *identity)
     change_of(session, customer_id).identity = identity
     return customer_id
 

@@ -8,7 +8,7 @@ import msgspec
 
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
-from shared.database import ReadSession, Session, as_rows, execute, fetch, fetch_one
+from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, fetch_one, fetch_value, unnest
 
 
 class Visit(NamedTuple):
@@ -18,21 +18,26 @@ class Visit(NamedTuple):
     visited_at: datetime
 
 
+_ADD_VISITS = f"""
+WITH added AS (
+    INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
+    SELECT * FROM {unnest("text text text timestamptz")}
+    ON CONFLICT DO NOTHING RETURNING visit_id
+)
+SELECT CASE WHEN count(*) < $5::int THEN coalesce(array_agg(visit_id), ARRAY[]::text[]) END FROM added
+"""
+
+
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
     """Inserts the visits that are new, and returns those."""
     # Of two with one id the first that was heard, as if they had come in two batches.
     first: dict[str, Visit] = {}
     for visit in visits:
         first.setdefault(visit.visit_id, visit)
-    rows = dict(sorted(first.items()))
-    added = await fetch(
-        session,
-        """INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-           ON CONFLICT DO NOTHING RETURNING visit_id""",
-        *map(list, zip(*rows.values(), strict=True)),
-    )
-    return [rows[row[0]] for row in added]
+    rows = [first[visit_id] for visit_id in sorted(first)]
+    # Nearly always all of them are, and their ids need not come back one by one.
+    added = await fetch_value(session, _ADD_VISITS, *map(as_array, zip(*rows, strict=True)), len(rows))
+    return rows if added is None else [first[visit_id] for visit_id in added]
 
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
@@ -122,18 +127,18 @@ async def upsert_spend(session: Session, changes: dict[str, Change]) -> None:
     """Adds what a batch changed to the customers' counted orders and paid amounts, by currency."""
     rows = [
         (customer_id, currency, *amounts)
-        for customer_id, change in sorted(changes.items())
-        for currency, amounts in sorted(change.spend.items())
+        for customer_id, spend in sorted((key, change.spend) for key, change in changes.items() if change.spend)
+        for currency, amounts in sorted(spend.items())
     ]
     if not rows:
         return
     await execute(
         session,
-        """INSERT INTO customer_spend AS s (customer_id, currency, orders, paid_amount)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+        f"""INSERT INTO customer_spend AS s (customer_id, currency, orders, paid_amount)
+           SELECT * FROM {unnest("text text bigint bigint")}
            ON CONFLICT (customer_id, currency) DO UPDATE
            SET orders = s.orders + excluded.orders, paid_amount = s.paid_amount + excluded.paid_amount""",
-        *(list(column) for column in zip(*rows, strict=True)),
+        *map(as_array, zip(*rows, strict=True)),
     )
 
 

@@ -16,7 +16,7 @@ from services.segmentation.domain import (
     instant,
     instant_or_never,
 )
-from shared.database import ReadSession, Session, as_rows, execute, fetch
+from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, unnest
 
 
 class Case(NamedTuple):
@@ -48,7 +48,7 @@ SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS sin
        {_micros("c.first_visit_at")} AS first_visit_at, s.recent_orders,
        ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
              WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at > begin.at ORDER BY o.paid_at) AS orders
-FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
+FROM {unnest("text timestamptz")} AS w(customer_id, changes_from)
 LEFT JOIN lifecycle_states AS s USING (customer_id) LEFT JOIN customers AS c USING (customer_id)
 CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $4::timestamptz)) AS known(until)
 CROSS JOIN LATERAL (SELECT least(known.until, w.changes_from - interval '1 microsecond')) AS begin(at)
@@ -63,7 +63,7 @@ SELECT w.customer_id, h.stage, {_micros("h.since")} AS since, h.reacquired, h.fr
              WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at < w.changes_from
                AND o.paid_at >= coalesce(greatest(h.since, last.paid_at), w.changes_from) - make_interval(secs => $3)
              ORDER BY o.paid_at) AS recent_orders
-FROM unnest($1::text[], $2::timestamptz[]) AS w(customer_id, changes_from)
+FROM {unnest("text timestamptz")} AS w(customer_id, changes_from)
 LEFT JOIN LATERAL (SELECT * FROM lifecycle_history AS h WHERE h.customer_id = w.customer_id AND h.since < w.changes_from
                    ORDER BY h.since DESC LIMIT 1) AS h ON true
 LEFT JOIN LATERAL (SELECT max(b.since) FROM lifecycle_history AS b
@@ -86,11 +86,13 @@ async def get_cases(
     previous: datetime,
 ) -> list[Case]:
     """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
-    rows = await fetch(session, _CASES, list(changes), list(changes.values()), at, previous)
+    rows = await fetch(session, _CASES, as_array(list(changes)), as_array(list(changes.values())), at, previous)
     again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
     if not again:
         return [_case(row) for row in rows]
-    found = await fetch(session, _REWOUND, list(again), list(again.values()), model.lookback / 1_000_000)
+    found = await fetch(
+        session, _REWOUND, as_array(list(again)), as_array(list(again.values())), model.lookback / 1_000_000
+    )
     rewound = {row["customer_id"]: row for row in found}
     return [_rewound_case(row, rewound[row["customer_id"]]) if row["rewound"] else _case(row) for row in rows]
 
@@ -135,10 +137,10 @@ async def _delete_rewound(cases: Sequence[Case], session: Session) -> None:
     if cases:
         await execute(
             session,
-            """DELETE FROM lifecycle_history AS h USING unnest($1::text[], $2::timestamptz[]) AS w(customer_id, since)
+            f"""DELETE FROM lifecycle_history AS h USING {unnest("text timestamptz")} AS w(customer_id, since)
                WHERE h.customer_id = w.customer_id AND h.since >= w.since""",
-            [case.customer_id for case in cases],
-            [case.rewound_to for case in cases],
+            as_array([case.customer_id for case in cases]),
+            as_array([case.rewound_to for case in cases]),
         )
 
 
@@ -151,10 +153,11 @@ async def _close_entries(session: Session, advances: Sequence[tuple[Case, Advanc
     if rows:
         await execute(
             session,
-            """UPDATE lifecycle_history AS h SET until = w.until
-               FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w(customer_id, since, until)
+            f"""UPDATE lifecycle_history AS h SET until = w.until
+               FROM {unnest("text timestamptz timestamptz")}
+                    AS w(customer_id, since, until)
                WHERE h.customer_id = w.customer_id AND h.since = w.since""",
-            *map(list, zip(*rows, strict=True)),
+            *map(as_array, zip(*rows, strict=True)),
         )
 
 
@@ -175,10 +178,9 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
     if rows:
         await execute(
             session,
-            """INSERT INTO lifecycle_history (customer_id, since, until, stage, from_stage, reacquired, model_version)
-               SELECT *, $7::int FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[],
-                                             $6::bool[])""",
-            *map(list, zip(*rows, strict=True)),
+            f"""INSERT INTO lifecycle_history (customer_id, since, until, stage, from_stage, reacquired, model_version)
+               SELECT *, $7::int FROM {unnest("text timestamptz timestamptz text text bool")}""",
+            *map(as_array, zip(*rows, strict=True)),
             model.version,
         )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.targeting.domain import Cause, Kind, Known
-from shared.database import ReadSession, Session, as_rows, execute, fetch
+from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, unnest
 
 
 @dataclass(slots=True)
@@ -49,8 +49,8 @@ async def add_customers(session: Session, customer_ids: set[str]) -> None:
     """The customers are known."""
     await execute(
         session,
-        "INSERT INTO known_customers (customer_id) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING",
-        sorted(customer_ids),
+        f"INSERT INTO known_customers (customer_id) SELECT * FROM {unnest('text')} ON CONFLICT DO NOTHING",
+        as_array(sorted(customer_ids)),
     )
 
 
