@@ -13,6 +13,7 @@ from deploy.local.state import State
 
 READY_LIMIT = 60.0
 STOP_LIMIT = 10.0
+METRICS_PORT = "COMEBACK_METRICS_PORT"
 
 
 def commands(state: State, addresses: Addresses, services: tuple[str, ...] = SERVICES) -> list[Command]:
@@ -45,7 +46,7 @@ def _command(service: str, role: str, state: State, addresses: Addresses) -> Com
     }
     name = service if role == "app" else f"{service}-{role}"
     if role == "worker":
-        environment["COMEBACK_METRICS_PORT"] = str(state.ports[name])
+        environment[METRICS_PORT] = str(state.ports[name])
     return Command(name, [sys.executable, "-m", f"services.{service}.{role}"], environment, stop_limit=STOP_LIMIT)
 
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +83,12 @@ class Stack:
         state = self._known_state()
         found = services.commands(state, self._addresses(state))
         return next(command for command in found if command.name == name)
+
+    def another(self, name: str, number: int) -> Command:
+        """How one more worker of a service is started, under this number; the port of figures is the first one's."""
+        command = self.command(name)
+        quiet = {each: value for each, value in command.environment.items() if each != services.METRICS_PORT}
+        return replace(command, name=f"{name}-{number}", environment=quiet)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         self.processes.kill(name, number)

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,10 +42,7 @@ def own_stack(clock: Clock = "stream") -> Iterator[tuple[Stack, float]]:
 @contextmanager
 def another_workers(stack: Stack, service: str, count: int) -> Iterator[list[Command]]:
     """How the second and further workers of a service are started; those that were are stopped at the end."""
-    command = stack.command(f"{service}-worker")
-    # The port for figures is the first one's.
-    quiet = {name: value for name, value in command.environment.items() if name != "COMEBACK_METRICS_PORT"}
-    found = [replace(command, name=f"{command.name}-{number}", environment=quiet) for number in range(2, count + 1)]
+    found = [stack.another(f"{service}-worker", number) for number in range(2, count + 1)]
     try:
         yield found
     finally:

@@ -91,10 +91,8 @@ class Platform:
         self._stack.processes.start(replace(command, environment=command.environment | told))
 
     def add(self, worker: str, number: int) -> str:
-        """Another one beside it; its name. It shows no metrics: the port is the first one's."""
-        command = self._stack.command(worker)
-        quiet = {name: value for name, value in command.environment.items() if name != "COMEBACK_METRICS_PORT"}
-        another = replace(command, name=f"{worker}-{number}", environment=quiet)
+        """Another one beside it; its name."""
+        another = self._stack.another(worker, number)
         log = self._stack.home.log(another.name)
         if log.exists():  # of an earlier one: faults look for what this one says
             log.replace(log.with_suffix(f".{time.monotonic_ns()}.log"))
