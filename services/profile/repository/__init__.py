@@ -1,13 +1,10 @@
 """Profile's SQL. Set-based: a batch is a handful of statements, sorted by key so that two workers never deadlock."""
 
 from services.profile.repository.customers import (
-    Visit,
-    add_visits,
     get_customer,
     get_spend,
     list_customers,
     list_next_customers,
-    list_visits,
     recount_customers,
     renew_customers,
     upsert_customers,
@@ -24,6 +21,7 @@ from services.profile.repository.orders import (
     renew_orders,
     update_orders,
 )
+from services.profile.repository.visits import Visit, add_visits, list_visits
 
 __all__ = [
     "Refund",

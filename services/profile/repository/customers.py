@@ -1,43 +1,13 @@
-"""Customers, what they spent, and their visits."""
+"""Customers and what they spent."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
-from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, fetch_one, fetch_value, unnest
-
-
-class Visit(NamedTuple):
-    visit_id: str
-    customer_id: str
-    shop_id: str
-    visited_at: datetime
-
-
-_ADD_VISITS = f"""
-WITH added AS (
-    INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
-    SELECT * FROM {unnest("text text text timestamptz")}
-    ON CONFLICT DO NOTHING RETURNING visit_id
-)
-SELECT CASE WHEN count(*) < $5::int THEN coalesce(array_agg(visit_id), ARRAY[]::text[]) END FROM added
-"""
-
-
-async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
-    """Inserts the visits that are new, and returns those."""
-    # Of two with one id the first that was heard, as if they had come in two batches.
-    first: dict[str, Visit] = {}
-    for visit in visits:
-        first.setdefault(visit.visit_id, visit)
-    rows = [first[visit_id] for visit_id in sorted(first)]
-    # Nearly always all of them are, and their ids need not come back one by one.
-    added = await fetch_value(session, _ADD_VISITS, *map(as_array, zip(*rows, strict=True)), len(rows))
-    return rows if added is None else [first[visit_id] for visit_id in added]
+from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, fetch_one, unnest
 
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
@@ -201,15 +171,3 @@ async def renew_customers(session: Session, customer_ids: list[str], version: in
         version,
     )
     return sorted(rows, key=lambda row: row["customer_id"])
-
-
-async def list_visits(session: ReadSession, after: str, limit: int) -> list[Visit]:
-    """Visits in the order of their ids, those after this one."""
-    rows = await fetch(
-        session,
-        """SELECT visit_id, customer_id, shop_id, visited_at FROM visits
-           WHERE visit_id > $1 ORDER BY visit_id LIMIT $2""",
-        after,
-        limit,
-    )
-    return [Visit(**dict(row)) for row in rows]
