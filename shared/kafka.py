@@ -25,6 +25,8 @@ _HEADERS = [("content-type", CONTENT_TYPE)]
 # By partition: `(key, body)` in the order in which they must arrive.
 Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
+# How often clients ask what partitions there are: while a topic grows, clocks wait for those who do not know yet.
+_LOOK_AGAIN_MS = 10_000
 
 
 class Producer:
@@ -50,7 +52,7 @@ class Producer:
             max_batch_size=262_144,
             max_request_size=1_200_000,
             request_timeout_ms=15_000,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=_LOOK_AGAIN_MS,
         )
         try:
             await client.start()
@@ -207,7 +209,7 @@ class Consumer(ConsumerRebalanceListener):
             heartbeat_interval_ms=session_seconds * 100,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=1_048_576,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=_LOOK_AGAIN_MS,
         )
 
     async def start(self) -> None:
