@@ -1,7 +1,7 @@
 """Sessions, the one place that commits, and set-based SQL on the driver's connection inside the same transaction."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -160,8 +160,13 @@ def as_rows(rows: Sequence[Any]) -> str:
 
 
 def unnest(types: str) -> str:
-    """SQL for rows of which `$1`, `$2`, … are the columns, made by `as_array`; `types`: theirs, by spaces apart."""
+    """SQL for rows of which `$1`, `$2`, … are the columns, made by `as_columns`; `types`: theirs, by spaces apart."""
     return "unnest(" + ", ".join(f"${number}::text::{name}[]" for number, name in enumerate(types.split(), 1)) + ")"
+
+
+def as_columns(rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Rows, one at least, as the parameters of `unnest`."""
+    return [as_array(column) for column in zip(*rows, strict=True)]
 
 
 def as_array(values: Sequence[Any]) -> str:

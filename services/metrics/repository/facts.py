@@ -5,11 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.domain import facts
-from shared.database import Session, as_array, as_rows, execute, unnest
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    return [as_array(column) for column in zip(*rows, strict=True)]
+from shared.database import Session, as_columns, as_rows, execute, unnest
 
 
 def _as_good_as_any(row: tuple[Any, ...]) -> int:
@@ -43,7 +39,7 @@ async def add_visits(session: Session, visits: Sequence[tuple[str, datetime]]) -
         session,
         f"""INSERT INTO visits (customer_id, visited_at)
            SELECT * FROM {unnest("text timestamptz")} ON CONFLICT DO NOTHING""",
-        *_columns(visits),
+        *as_columns(visits),
     )
 
 
@@ -59,7 +55,7 @@ async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None
                stage = excluded.stage
            WHERE (excluded.decided_at, excluded.caused_at, excluded.change_id)
                  > (s.decided_at, s.caused_at, s.change_id)""",
-        *_columns(rows),
+        *as_columns(rows),
     )
 
 
@@ -77,7 +73,7 @@ async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]
                template_id = excluded.template_id, attribution_days = excluded.attribution_days,
                starts_at = excluded.starts_at, ends_at = excluded.ends_at
            WHERE excluded.version > c.version""",
-        *_columns(rows),
+        *as_columns(rows),
     )
 
 
@@ -96,7 +92,7 @@ async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]
            SET decided_arm = excluded.decided_arm, reason = excluded.reason, stage = excluded.stage,
                decided_at = excluded.decided_at, window_ends_at = excluded.window_ends_at
            WHERE d.decided_arm IS NULL""",
-        *_columns(rows),
+        *as_columns(rows),
     )
 
 
@@ -110,7 +106,7 @@ async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -
            ON CONFLICT (campaign_id, customer_id, decision_id) DO UPDATE
            SET outcome = excluded.outcome, code = excluded.code
            WHERE d.outcome IS NULL""",
-        *_columns(rows),
+        *as_columns(rows),
     )
 
 
@@ -120,7 +116,7 @@ async def add_coupons(session: Session, coupons: Sequence[facts.Coupon]) -> None
         f"""INSERT INTO coupons (coupon_id, campaign_id, customer_id, channel, issued_at, valid_until)
            SELECT * FROM {unnest("text text text text timestamptz timestamptz")}
            ON CONFLICT DO NOTHING""",
-        *_columns(sorted(coupons)),
+        *as_columns(sorted(coupons)),
     )
 
 
@@ -136,5 +132,5 @@ async def upsert_redemptions(session: Session, redemptions: Sequence[facts.Redem
            SELECT * FROM {unnest("text text text text text text text text bigint bigint bool")}
            ON CONFLICT (redemption_id) DO UPDATE SET rolled_back = true
            WHERE excluded.rolled_back AND NOT r.rolled_back""",
-        *_columns(rows),
+        *as_columns(rows),
     )

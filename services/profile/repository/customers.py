@@ -7,7 +7,7 @@ import msgspec
 
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
-from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, fetch_one, unnest
+from shared.database import ReadSession, Session, as_columns, as_rows, execute, fetch, fetch_one, unnest
 
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
@@ -108,7 +108,7 @@ async def upsert_spend(session: Session, changes: dict[str, Change]) -> None:
            SELECT * FROM {unnest("text text bigint bigint")}
            ON CONFLICT (customer_id, currency) DO UPDATE
            SET orders = s.orders + excluded.orders, paid_amount = s.paid_amount + excluded.paid_amount""",
-        *map(as_array, zip(*rows, strict=True)),
+        *as_columns(rows),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.database import ReadSession, Session, as_array, fetch, fetch_value, unnest
+from shared.database import ReadSession, Session, as_columns, fetch, fetch_value, unnest
 
 
 class Visit(NamedTuple):
@@ -32,7 +32,7 @@ async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
         first.setdefault(visit.visit_id, visit)
     rows = [first[visit_id] for visit_id in sorted(first)]
     # Nearly always all of them are, and their ids need not come back one by one.
-    added = await fetch_value(session, _ADD_VISITS, *map(as_array, zip(*rows, strict=True)), len(rows))
+    added = await fetch_value(session, _ADD_VISITS, *as_columns(rows), len(rows))
     return rows if added is None else [first[visit_id] for visit_id in added]
 
 

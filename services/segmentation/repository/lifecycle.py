@@ -16,7 +16,7 @@ from services.segmentation.domain import (
     instant,
     instant_or_never,
 )
-from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, unnest
+from shared.database import ReadSession, Session, as_array, as_columns, as_rows, execute, fetch, unnest
 
 
 class Case(NamedTuple):
@@ -90,9 +90,7 @@ async def get_cases(
     again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
     if not again:
         return [_case(row) for row in rows]
-    found = await fetch(
-        session, _REWOUND, as_array(list(again)), as_array(list(again.values())), model.lookback / 1_000_000
-    )
+    found = await fetch(session, _REWOUND, *as_columns(again.items()), model.lookback / 1_000_000)
     rewound = {row["customer_id"]: row for row in found}
     return [_rewound_case(row, rewound[row["customer_id"]]) if row["rewound"] else _case(row) for row in rows]
 
@@ -139,8 +137,7 @@ async def _delete_rewound(cases: Sequence[Case], session: Session) -> None:
             session,
             f"""DELETE FROM lifecycle_history AS h USING {unnest("text timestamptz")} AS w(customer_id, since)
                WHERE h.customer_id = w.customer_id AND h.since >= w.since""",
-            as_array([case.customer_id for case in cases]),
-            as_array([case.rewound_to for case in cases]),
+            *as_columns([(case.customer_id, case.rewound_to) for case in cases]),
         )
 
 
@@ -154,10 +151,9 @@ async def _close_entries(session: Session, advances: Sequence[tuple[Case, Advanc
         await execute(
             session,
             f"""UPDATE lifecycle_history AS h SET until = w.until
-               FROM {unnest("text timestamptz timestamptz")}
-                    AS w(customer_id, since, until)
+               FROM {unnest("text timestamptz timestamptz")} AS w(customer_id, since, until)
                WHERE h.customer_id = w.customer_id AND h.since = w.since""",
-            *map(as_array, zip(*rows, strict=True)),
+            *as_columns(rows),
         )
 
 
@@ -180,7 +176,7 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
             session,
             f"""INSERT INTO lifecycle_history (customer_id, since, until, stage, from_stage, reacquired, model_version)
                SELECT *, $7::int FROM {unnest("text timestamptz timestamptz text text bool")}""",
-            *map(as_array, zip(*rows, strict=True)),
+            *as_columns(rows),
             model.version,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.segmentation.domain import Flip, Moment, Segment, Status
 from services.segmentation.repository.rules import FACTS, Compiler, asks_for_stage
-from shared.database import ReadSession, Session, execute, fetch
+from shared.database import ReadSession, Session, as_columns, execute, fetch, unnest
 
 # How many segments are looked at in one statement: their rules are columns of it.
 _SEGMENTS = 50
@@ -117,9 +117,9 @@ async def add_memberships(session: Session, rows: Sequence[tuple[str, str, datet
     if rows:
         await execute(
             session,
-            """INSERT INTO memberships (customer_id, segment_id, since, segment_version)
-               SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[]) ON CONFLICT DO NOTHING""",
-            *map(list, zip(*sorted(rows), strict=True)),
+            f"""INSERT INTO memberships (customer_id, segment_id, since, segment_version)
+               SELECT * FROM {unnest("text text timestamptz int")} ON CONFLICT DO NOTHING""",
+            *as_columns(sorted(rows)),
         )
 
 
@@ -128,9 +128,9 @@ async def delete_memberships(session: Session, rows: Sequence[tuple[str, str]]) 
     if rows:
         await execute(
             session,
-            """DELETE FROM memberships AS m USING unnest($1::text[], $2::text[]) AS w(customer_id, segment_id)
+            f"""DELETE FROM memberships AS m USING {unnest("text text")} AS w(customer_id, segment_id)
                WHERE m.customer_id = w.customer_id AND m.segment_id = w.segment_id""",
-            *map(list, zip(*sorted(rows), strict=True)),
+            *as_columns(sorted(rows)),
         )
 
 
