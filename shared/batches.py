@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from shared.clock import wall
 from shared.events import ClockTicked, Event
 from shared.events.binary import restated
@@ -14,8 +16,7 @@ from shared.parked import Parked
 _AHEAD = timedelta(seconds=60)
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct, gc=False):
     """A record and what it says: an event, a `reason` why it cannot be read, or neither when nobody here listens."""
 
     record: Record

@@ -164,16 +164,20 @@ def unnest(types: str) -> str:
     return "unnest(" + ", ".join(f"${number}::text::{name}[]" for number, name in enumerate(types.split(), 1)) + ")"
 
 
-def as_columns(rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Rows, one at least, as the parameters of `unnest`."""
-    return [as_array(column) for column in zip(*rows, strict=True)]
+def as_columns(rows: Iterable[Sequence[Any]]) -> list[str | None]:
+    """Rows, one at least, as the parameters of `unnest`. What is NULL in all of them costs nothing."""
+    return [None if _is_empty(column) else as_array(column) for column in zip(*rows, strict=True)]
+
+
+def _is_empty(column: Sequence[Any]) -> bool:
+    return column[0] is None and column.count(None) == len(column)
 
 
 def as_array(values: Sequence[Any]) -> str:
     """Texts, numbers or instants as the literal of an array: the driver would take each of them alone."""
     encoded = _encoder.encode(values)
-    # A quoted element of an array reads as JSON's string does, as long as nothing in it is escaped.
-    if b"\\" in encoded:
+    # A quoted element of an array reads as JSON's string does, as long as only quotes and backslashes are escaped.
+    if b"\\" in encoded.replace(b"\\\\", b"").replace(b'\\"', b""):
         return "{" + ",".join(map(_quoted, values)) + "}"
     return "{" + encoded[1:-1].decode() + "}"
 

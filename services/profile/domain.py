@@ -1,9 +1,10 @@
 """Profile's rules: who somebody is, and what an order amounts to. Pure; domain rows DP2, DP6 and section 15."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 # The kinds of identifier; with the id space (`platform`) and the identifier itself they make a customer id.
 SOURCE_ID = "source_id"
@@ -38,7 +39,7 @@ def label(orders: int) -> Label:
     return Label.OLD if orders > 0 else Label.NEW
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """What one event says of an order: of fields the latest `(at, event_id)` wins, of instants the earliest."""
 
     order_key: str
@@ -55,8 +56,7 @@ class Told(NamedTuple):
     cancelled: bool = False
 
 
-@dataclass(slots=True)
-class Order:
+class Order(msgspec.Struct, gc=False):
     """All that the events of one order say together; the same whatever order they came in."""
 
     order_key: str
@@ -90,12 +90,9 @@ class Order:
     @property
     def counted(self) -> bool:
         """Paid, not called off and not wholly given back. An order of total 0 that was paid counts."""
-        wholly = self.refunds > 0 and self.refunded >= (self.total or 0)
-        return self.known and self.cancelled_at is None and not wholly
-
-    @property
-    def net(self) -> int:
-        return (self.total or 0) - self.refunded if self.counted else 0
+        if self.paid_at is None or self.total is None or self.currency is None or self.cancelled_at is not None:
+            return False
+        return self.refunds == 0 or self.refunded < self.total
 
 
 def merge(order: Order, told: Told) -> None:
@@ -116,8 +113,7 @@ def _earlier(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else min(one, other)
 
 
-@dataclass(slots=True)
-class Change:
+class Change(msgspec.Struct):
     """What a batch adds to one customer's facts."""
 
     identity: Identity | None = None
@@ -128,7 +124,7 @@ class Change:
     first_visit_at: datetime | None = None
     last_visit_at: datetime | None = None
     # By currency: how many counted orders and how much net paid amount more (or less).
-    spend: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    spend: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int]])
     first_order_at: datetime | None = None
     last_order_at: datetime | None = None
     # An order went away or moved: the first and last instants must be looked up, they cannot be added to.
@@ -150,11 +146,12 @@ class Change:
         if not order.counted or order.currency is None or order.paid_at is None:
             return
         orders, paid = self.spend.get(order.currency, (0, 0))
-        self.spend[order.currency] = (orders + sign, paid + sign * order.net)
+        net = (order.total or 0) - order.refunded
+        self.spend[order.currency] = (orders + sign, paid + sign * net)
         if sign > 0:
             self.first_order_at = _earlier(self.first_order_at, order.paid_at)
             self.last_order_at = order.paid_at if self.last_order_at is None else max(self.last_order_at, order.paid_at)
 
     @property
     def orders(self) -> int:
-        return sum(orders for orders, _ in self.spend.values())
+        return sum(orders for orders, _ in self.spend.values()) if self.spend else 0

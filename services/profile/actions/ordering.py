@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 
 from services.profile import repository
-from services.profile.actions.changes import change_of, customer_of
+from services.profile.actions.changes import Changes, changes_of
 from services.profile.domain import Order, Told, merge
 from services.profile.repository import Refund
 from shared import outbox
@@ -21,7 +21,6 @@ from shared.events.storefront import (
     StorefrontOrderRefunded,
     StorefrontOrderUpdated,
 )
-from shared.ids import Ids
 
 Fact = type[OrderPaid] | type[OrderRefunded] | type[OrderCancelled]
 OrderEvent = StorefrontOrderPlaced | StorefrontOrderCompleted | StorefrontOrderUpdated
@@ -29,12 +28,13 @@ OrderEvent = StorefrontOrderPlaced | StorefrontOrderCompleted | StorefrontOrderU
 
 async def record_orders(session: Session, events: Sequence[OrderEvent], *, paid: bool) -> None:
     """The orders have the latest fields told, and are paid since the earliest payment told. Tells `order.paid`."""
+    changes = changes_of(session)
     told = [
         Told(
-            order_key=_order_key(session, event.data.shop_id, event.data.order_id),
+            order_key=changes.ids.derive("ord", event.data.shop_id, event.data.order_id),
             shop_id=event.data.shop_id,
             order_id=event.data.order_id,
-            customer_id=_customer(session, event.data.person),
+            customer_id=_customer(changes, event.data.person),
             at=event.time,
             event_id=event.id,
             total=event.data.total,
@@ -50,12 +50,13 @@ async def record_orders(session: Session, events: Sequence[OrderEvent], *, paid:
 
 async def cancel_orders(session: Session, events: Sequence[StorefrontOrderCancelled]) -> None:
     """The orders do not count any more; what was paid is given back. Tells `order.cancelled` of paid ones."""
+    changes = changes_of(session)
     told = [
         Told(
-            order_key=_order_key(session, event.data.shop_id, event.data.order_id),
+            order_key=changes.ids.derive("ord", event.data.shop_id, event.data.order_id),
             shop_id=event.data.shop_id,
             order_id=event.data.order_id,
-            customer_id=_customer(session, event.data.person),
+            customer_id=_customer(changes, event.data.person),
             at=event.time,
             event_id=event.id,
             cancelled=True,
@@ -67,12 +68,13 @@ async def cancel_orders(session: Session, events: Sequence[StorefrontOrderCancel
 
 async def refund_orders(session: Session, events: Sequence[StorefrontOrderRefunded]) -> None:
     """Each refund is known once; an order's refunds add up, to at most what was paid. Tells `order.refunded`."""
+    changes = changes_of(session)
     blanks: dict[str, Order] = {}
     refunds: list[Refund] = []
     for event in events:
         data = event.data
-        key = _order_key(session, data.shop_id, data.order_id)
-        blanks[key] = Order(key, data.shop_id, data.order_id, _customer(session, data.person))
+        key = changes.ids.derive("ord", data.shop_id, data.order_id)
+        blanks[key] = Order(key, data.shop_id, data.order_id, _customer(changes, data.person))
         refunds.append(Refund(key, data.refund_id, data.amount, event.time))
     # Locked before the sums are read, so that two workers with refunds of one order add up to both.
     await repository.add_orders(session, sorted(blanks.values(), key=lambda order: order.order_key))
@@ -97,11 +99,11 @@ async def _merge(session: Session, told: Iterable[Told], fact: Fact) -> None:
 
     pending = sorted(by_order)
     while pending:
-        before = await repository.lock_orders(session, pending)
+        # Most were never heard of. What was, or what another worker is adding, is there after this.
+        known = await _add(session, [_blank(by_order[key][0]) for key in pending], merge_all, fact)
+        before = await repository.lock_orders(session, known) if known else {}
         await _save(session, before, merge_all, fact)
-        new = [_blank(by_order[key][0]) for key in pending if key not in before]
-        # What another worker has added in between is there now: locked and changed like any other.
-        pending = await _add(session, new, merge_all, fact)
+        pending = [key for key in known if key not in before]
 
 
 def _blank(told: Told) -> Order:
@@ -110,18 +112,17 @@ def _blank(told: Told) -> Order:
 
 async def _add(session: Session, new: list[Order], change: Callable[[Order], None], fact: Fact) -> list[str]:
     """Stores, counts and tells orders that nobody had heard of; the keys of those that somebody had after all."""
-    if not new:
-        return []
     now = wall_micros()
     for order in new:
         change(order)
         order.version = now
     added = await repository.add_orders(session, new)
-    stored = [order for order in new if order.order_key in added]
-    for order in stored:
-        change_of(session, order.customer_id).add_order(order, +1)
-    tell_orders(session, stored, fact)
-    return [order.order_key for order in new if order.order_key not in added]
+    changes = changes_of(session)
+    for order in added:
+        changes.of(order.customer_id).add_order(order, +1)
+    tell_orders(session, added, fact)
+    stored = {order.order_key for order in added}
+    return [order.order_key for order in new if order.order_key not in stored]
 
 
 def tell_orders(session: Session, orders: list[Order], fact: Fact) -> None:
@@ -146,11 +147,12 @@ async def _save(session: Session, before: dict[str, Order], change: Callable[[Or
 
 
 def _recount(session: Session, before: Order, after: Order) -> None:
-    change_of(session, before.customer_id).add_order(before, -1)
-    change_of(session, after.customer_id).add_order(after, +1)
+    changes = changes_of(session)
+    changes.of(before.customer_id).add_order(before, -1)
+    changes.of(after.customer_id).add_order(after, +1)
     moved = (before.paid_at, before.customer_id) != (after.paid_at, after.customer_id)
     if before.counted and (moved or not after.counted):
-        change_of(session, before.customer_id).recount = True
+        changes.of(before.customer_id).recount = True
 
 
 def _fact(order: Order, fact: Fact) -> Event:
@@ -177,13 +179,8 @@ def _fact(order: Order, fact: Fact) -> Event:
     )
 
 
-def _order_key(session: Session, shop_id: str, order_id: str) -> str:
-    ids: Ids = session.info["ids"]
-    return ids.derive("ord", shop_id, order_id)
-
-
-def _customer(session: Session, person: Person) -> str:
-    customer_id = customer_of(session, person)
+def _customer(changes: Changes, person: Person) -> str:
+    customer_id = changes.customer_of(person)
     if customer_id is None:
         raise Invalid("an order needs a customer: source_id or anonymous_id", pointer="/data/person")
     return customer_id

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.profile import repository
+from services.profile.actions.changes import changes_of
 from services.profile.domain import Change
 from shared import outbox, tracing
 from shared.clock import instant_of_micros, wall_micros
@@ -13,7 +14,7 @@ from shared.events.profile import Profile, ProfileUpdated, Spend
 
 async def tell_profiles(session: Session) -> None:
     """The customers that this batch changed have their new facts, and `profile.updated` tells each of them once."""
-    changes: dict[str, Change] = session.info["batch"]
+    changes = changes_of(session).by_customer
     if not changes:
         return
     if tracing.is_on():

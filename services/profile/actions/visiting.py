@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from services.profile import repository
-from services.profile.actions.changes import change_of, customer_of
+from services.profile.actions.changes import changes_of
 from services.profile.repository import Visit
 from shared import outbox
 from shared.database import Session
 from shared.events.profile import VisitFact, Visits, VisitsRecorded
-from shared.events.storefront import Order, StorefrontCustomerIdentified, StorefrontOrderPlaced, StorefrontVisitRecorded
+from shared.events.storefront import StorefrontCustomerIdentified, StorefrontOrderPlaced, StorefrontVisitRecorded
 from shared.ids import Ids
 
 # Of several services one listens to visits: the others pass over a record of so many, not over each of them.
@@ -16,21 +16,21 @@ _TOLD_TOGETHER = 250
 
 
 async def record_visits(session: Session, events: Sequence[StorefrontVisitRecorded | StorefrontOrderPlaced]) -> None:
-    """Each visit is known and told once; an order that is not paid yet is a visit too. Visits of nobody are dropped."""
-    ids: Ids = session.info["ids"]
+    """Each visit is known and told once; an order that is not paid yet is a visit too. Visits of nobody are dropped.
+
+    The events are all of one type.
+    """
+    changes = changes_of(session)
+    kind = "order" if isinstance(events[0], StorefrontOrderPlaced) else "visit"
     visits = [
-        Visit(ids.derive("vis", _kind(event), event.id), customer_id, event.data.shop_id, event.time)
+        Visit(changes.ids.derive("vis", kind, event.id), customer_id, event.data.shop_id, event.time)
         for event in events
-        if (customer_id := customer_of(session, event.data.person)) is not None
+        if (customer_id := changes.customer_of(event.data.person)) is not None
     ]
     added = await repository.add_visits(session, visits) if visits else []
     for visit in added:
-        change_of(session, visit.customer_id).add_visit(visit.visited_at)
+        changes.of(visit.customer_id).add_visit(visit.visited_at)
     tell_visits(session, added)
-
-
-def _kind(event: StorefrontVisitRecorded | StorefrontOrderPlaced) -> str:
-    return "order" if isinstance(event.data, Order) else "visit"
 
 
 def tell_visits(session: Session, visits: Sequence[Visit]) -> None:
@@ -46,18 +46,19 @@ def _facts(ids: Ids, visits: Sequence[Visit]) -> Iterator[VisitsRecorded]:
             id=ids.derive("vst", *(visit.visit_id for visit in some)),
             source="profile",
             time=max(visit.visited_at for visit in some),
-            data=Visits(visits=[_fact(visit) for visit in some]),
+            data=Visits(
+                visits=[
+                    VisitFact(visit_id=visit_id, customer_id=customer_id, shop_id=shop_id, visited_at=visited_at)
+                    for visit_id, customer_id, shop_id, visited_at in some
+                ]
+            ),
         )
-
-
-def _fact(visit: Visit) -> VisitFact:
-    visit_id, customer_id, shop_id, visited_at = visit
-    return VisitFact(visit_id=visit_id, customer_id=customer_id, shop_id=shop_id, visited_at=visited_at)
 
 
 async def identify_customers(session: Session, events: Sequence[StorefrontCustomerIdentified]) -> None:
     """The customers exist; whether each is a member is what was told last."""
+    changes = changes_of(session)
     for event in events:
-        customer_id = customer_of(session, event.data.person)
+        customer_id = changes.customer_of(event.data.person)
         if customer_id is not None and isinstance(event.data.member, bool):
-            change_of(session, customer_id).add_member(event.data.member, event.time, event.id)
+            changes.of(customer_id).add_member(event.data.member, event.time, event.id)

@@ -1,78 +1,52 @@
 """Customers and what they spent."""
 
-from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from services.profile.domain import SOURCE_ID, Change
 from services.profile.errors import CustomerNotFound
-from shared.database import ReadSession, Session, as_columns, as_rows, execute, fetch, fetch_one, unnest
+from shared.database import ReadSession, Session, as_columns, execute, fetch, fetch_one, unnest
+
+_COLUMNS = """customer_id, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
+              first_order_at, last_order_at, first_visit_at, last_visit_at"""
+_TYPES = """text text text text bool timestamptz text bigint bigint timestamptz timestamptz timestamptz timestamptz"""
+_NEWER = """excluded.member IS NOT NULL AND
+            (c.member_at IS NULL OR (excluded.member_at, excluded.member_by) > (c.member_at, c.member_by))"""
+_UPSERT = f"""
+INSERT INTO customers AS c ({_COLUMNS}, version)
+SELECT *, $14::bigint FROM {unnest(_TYPES)}
+ON CONFLICT (customer_id) DO UPDATE SET
+       version = greatest(c.version + 1, excluded.version),
+       member = CASE WHEN {_NEWER} THEN excluded.member ELSE c.member END,
+       member_by = CASE WHEN {_NEWER} THEN excluded.member_by ELSE c.member_by END,
+       member_at = greatest(c.member_at, excluded.member_at),
+       orders = c.orders + excluded.orders, visits = c.visits + excluded.visits,
+       first_order_at = least(c.first_order_at, excluded.first_order_at),
+       last_order_at = greatest(c.last_order_at, excluded.last_order_at),
+       first_visit_at = least(c.first_visit_at, excluded.first_visit_at),
+       last_visit_at = greatest(c.last_visit_at, excluded.last_visit_at)
+RETURNING c.*
+"""
 
 
 async def upsert_customers(session: Session, changes: dict[str, Change], version: int) -> list[Any]:
     """Adds what a batch changed to the customers' facts; all facts of those customers as they are now."""
-    return await fetch(
-        session,
-        """INSERT INTO customers AS c (customer_id, version, platform, source_id, anonymous_id, member, member_at,
-                  member_by, orders, visits, first_order_at, last_order_at, first_visit_at, last_visit_at)
-           SELECT customer_id, $2, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
-                  first_order_at, last_order_at, first_visit_at, last_visit_at
-           FROM json_to_recordset($1::text::json)
-                AS n(customer_id text, platform text, source_id text, anonymous_id text, member bool,
-                     member_at timestamptz, member_by text, orders bigint, visits bigint, first_order_at timestamptz,
-                     last_order_at timestamptz, first_visit_at timestamptz, last_visit_at timestamptz)
-           ON CONFLICT (customer_id) DO UPDATE SET
-                  version = greatest(c.version + 1, excluded.version),
-                  member = CASE WHEN excluded.member IS NOT NULL AND (c.member_at IS NULL OR
-                                (excluded.member_at, excluded.member_by) > (c.member_at, c.member_by))
-                           THEN excluded.member ELSE c.member END,
-                  member_by = CASE WHEN excluded.member IS NOT NULL AND (c.member_at IS NULL OR
-                                (excluded.member_at, excluded.member_by) > (c.member_at, c.member_by))
-                              THEN excluded.member_by ELSE c.member_by END,
-                  member_at = greatest(c.member_at, excluded.member_at),
-                  orders = c.orders + excluded.orders, visits = c.visits + excluded.visits,
-                  first_order_at = least(c.first_order_at, excluded.first_order_at),
-                  last_order_at = greatest(c.last_order_at, excluded.last_order_at),
-                  first_visit_at = least(c.first_visit_at, excluded.first_visit_at),
-                  last_visit_at = greatest(c.last_visit_at, excluded.last_visit_at)
-           RETURNING c.*""",
-        as_rows([_added(customer_id, change) for customer_id, change in sorted(changes.items())]),
-        version,
-    )
+    rows = as_columns(_row(customer_id, change) for customer_id, change in sorted(changes.items()))
+    return await fetch(session, _UPSERT, *rows, version)
 
 
-class _Added(msgspec.Struct, gc=False, omit_defaults=True):
-    """What is absent reads as NULL, and costs nothing; most of it is, when the batch held visits only."""
-
-    customer_id: str
-    platform: str
-    member_by: str
-    orders: int
-    visits: int
-    source_id: str | None = None
-    anonymous_id: str | None = None
-    member: bool | None = None
-    member_at: datetime | None = None
-    first_order_at: datetime | None = None
-    last_order_at: datetime | None = None
-    first_visit_at: datetime | None = None
-    last_visit_at: datetime | None = None
-
-
-def _added(customer_id: str, change: Change) -> _Added:
+def _row(customer_id: str, change: Change) -> tuple[Any, ...]:
     platform, kind, identifier = change.identity or ("", SOURCE_ID, None)
     named = kind == SOURCE_ID
-    return _Added(
+    return (
         customer_id,
         platform,
-        change.member_by,
-        change.orders,
-        change.visits,
         identifier if named else None,
         None if named else identifier,
         change.member,
         change.member_at,
+        change.member_by,
+        change.orders,
+        change.visits,
         change.first_order_at,
         change.last_order_at,
         change.first_visit_at,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.profile.domain import Order
-from shared.database import ReadSession, Session, as_rows, execute, fetch
+from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, fetch_value, unnest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +48,61 @@ def order_of(row: Any) -> Order:
 
 _COLUMNS = """customer_id, version, told_at, told_by, total, currency, coupons, channel, paid_at, cancelled_at, refunds,
               refund_total, refunds_all, counted"""
-_ROWS = """SELECT * FROM ROWS FROM (
-               json_to_recordset($1::text::json)
-                   AS (order_key text, shop_id text, order_id text, customer_id text, version bigint,
-                       told_at timestamptz, told_by text, total bigint, currency text, coupons text[], channel text,
-                       paid_at timestamptz, cancelled_at timestamptz, refunds int, refund_total bigint,
-                       refunds_all bool),
-               unnest($2::bool[]))
-           AS o(order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency, coupons, channel,
-                paid_at, cancelled_at, refunds, refund_total, refunds_all, counted)"""
-_ADD_ORDERS = f"""INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS}
-                  ON CONFLICT DO NOTHING RETURNING order_key"""
+_TYPES = """text text text text bigint timestamptz text bigint text text text timestamptz timestamptz int bigint bool
+            bool"""
+# unnest flattens arrays of arrays, so an order's coupons travel as one text.
+_ROWS = f"""SELECT order_key, shop_id, order_id, customer_id, version, told_at, told_by, total, currency,
+                   coalesce(coupons, '{{}}')::text[] AS coupons, channel, paid_at, cancelled_at, refunds, refund_total,
+                   refunds_all, counted
+            FROM {unnest(_TYPES)} AS o(order_key, shop_id, order_id, {_COLUMNS})"""
+_ADD_ORDERS = f"""
+WITH added AS (
+    INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS} ON CONFLICT DO NOTHING RETURNING order_key
+)
+SELECT CASE WHEN count(*) < $18::int THEN coalesce(array_agg(order_key), ARRAY[]::text[]) END FROM added
+"""
 _SET = ", ".join(f"{name.strip()} = o.{name.strip()}" for name in _COLUMNS.split(","))
 _UPDATE_ORDERS = f"""UPDATE orders SET {_SET} FROM ({_ROWS}) AS o WHERE orders.order_key = o.order_key"""
 
 
-def _rows(orders: Sequence[Order]) -> tuple[str, list[bool]]:
-    return as_rows(orders), [order.counted for order in orders]
+def _columns(orders: Sequence[Order]) -> list[str | None]:
+    return as_columns(map(_row, orders))
 
 
-async def add_orders(session: Session, orders: Sequence[Order]) -> set[str]:
-    """Inserts orders, sorted by key, that nobody knows yet; the keys of those that were inserted."""
-    return {row["order_key"] for row in await fetch(session, _ADD_ORDERS, *_rows(orders))}
+def _row(order: Order) -> tuple[Any, ...]:
+    return (
+        order.order_key,
+        order.shop_id,
+        order.order_id,
+        order.customer_id,
+        order.version,
+        order.told_at,
+        order.told_by,
+        order.total,
+        order.currency,
+        as_array(order.coupons) if order.coupons else None,
+        order.channel,
+        order.paid_at,
+        order.cancelled_at,
+        order.refunds,
+        order.refund_total,
+        order.refunds_all,
+        order.counted,
+    )
+
+
+async def add_orders(session: Session, orders: Sequence[Order]) -> list[Order]:
+    """Inserts orders, sorted by key, that nobody knows yet, and returns those."""
+    # Nearly always all of them are, and their keys need not come back one by one.
+    added = await fetch_value(session, _ADD_ORDERS, *_columns(orders), len(orders))
+    if added is None:
+        return list(orders)
+    new = set(added)
+    return [order for order in orders if order.order_key in new]
 
 
 async def update_orders(session: Session, orders: Sequence[Order]) -> None:
-    await execute(session, _UPDATE_ORDERS, *_rows(orders))
+    await execute(session, _UPDATE_ORDERS, *_columns(orders))
 
 
 async def add_refunds(session: Session, refunds: Sequence[Refund]) -> None:
