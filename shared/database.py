@@ -153,12 +153,6 @@ async def fetch_value(session: ReadSession, sql: str, *args: Any) -> Any:
     return await session.driver.fetchval(sql, *args)
 
 
-def as_rows(rows: Sequence[Any]) -> str:
-    """Dataclasses or dicts as one text for `json_to_recordset($1::text::json)`: rows of many columns at a fraction
-    of what the driver takes to encode an array for each column."""
-    return _encoder.encode(rows).decode()
-
-
 def unnest(types: str) -> str:
     """SQL for rows of which `$1`, `$2`, … are the columns, made by `as_columns`; `types`: theirs, by spaces apart."""
     return "unnest(" + ", ".join(f"${number}::text::{name}[]" for number, name in enumerate(types.split(), 1)) + ")"

@@ -27,6 +27,8 @@ Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
 # How often clients ask what partitions there are: while a topic grows, clocks wait for those who do not know yet.
 _LOOK_AGAIN_MS = 10_000
+# In a session, which ends when none has come: what is asked of them is one in three.
+_HEARTBEATS = 30
 
 
 class Producer:
@@ -206,7 +208,8 @@ class Consumer(ConsumerRebalanceListener):
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=session_seconds * 1000,
-            heartbeat_interval_ms=session_seconds * 100,
+            # Whoever joins waits until each of the others has heard of it, and that is at their next heartbeat.
+            heartbeat_interval_ms=session_seconds * 1000 // _HEARTBEATS,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=1_048_576,
             metadata_max_age_ms=_LOOK_AGAIN_MS,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from services.targeting.errors import (
     CampaignNotActive,
     CampaignNotDraft,
@@ -159,8 +161,7 @@ def check_stop(campaign: Campaign) -> None:
         raise CampaignNotRunning(f"only an active or paused campaign can be stopped; this one is {campaign.status}")
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """A customer came into a stage or segment (`name`) at `caused_at`, by version `rule_version` of its rule."""
 
     kind: Kind

@@ -20,7 +20,7 @@ from services.coupons.repository.orders import PaidOrder
 from shared import outbox
 from shared.database import Session
 from shared.errors import Refusal
-from shared.events.profile import OrderPaid
+from shared.events.profile import OrderPaid, OrderState
 from shared.ids import Ids
 
 CHUNK = 5_000
@@ -31,21 +31,22 @@ Named = tuple[str, str, str]
 
 async def note_paid_orders(session: Session, events: Sequence[OrderPaid]) -> None:
     """The newest version of each paid order that names codes is known, and waits for the tick if it counts."""
-    newest: dict[str, PaidOrder] = {}
+    newest: dict[str, OrderState] = {}
     for event in events:
-        order = _paid_order(event)
+        order = event.data
         if order.order_key not in newest or newest[order.order_key].version < order.version:
             newest[order.order_key] = order
     # Most orders name no code. Of those only the ones that did before are of interest.
-    without = [key for key, order in newest.items() if not order.codes]
-    known = await repository.find_known_orders(session, without) if without else set[str]()
-    found = [order for key, order in newest.items() if order.codes or key in known]
+    named = (_paid_order(order) for order in newest.values() if order.coupons)
+    found = [order for order in named if order.codes]
+    without = newest.keys() - {order.order_key for order in found}
+    known = await repository.find_known_orders(session, list(without)) if without else set[str]()
+    found += [_paid_order(newest[key]) for key in known]
     if found:
         await repository.upsert_orders(session, found)
 
 
-def _paid_order(event: OrderPaid) -> PaidOrder:
-    data = event.data
+def _paid_order(data: OrderState) -> PaidOrder:
     codes = dict.fromkeys(map(normalise, data.coupons))
     return PaidOrder(
         order_key=data.order_key,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.domain import facts
-from shared.database import Session, as_columns, as_rows, execute, unnest
+from shared.database import Session, as_columns, execute, unnest
 
 
 def _as_good_as_any(row: tuple[Any, ...]) -> int:
@@ -19,17 +19,15 @@ async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None
     rows = facts.latest(orders, key=lambda order: order[:2], rank=lambda order: order.version)
     await execute(
         session,
-        """INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount, counted,
-                  paid_at)
-           SELECT * FROM json_to_recordset($1::text::json)
-                AS n(shop_id text, order_id text, version bigint, customer_id text, currency text, amount bigint,
-                     refunded_amount bigint, counted bool, paid_at timestamptz)
+        f"""INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount,
+                  counted, paid_at)
+           SELECT * FROM {unnest("text text bigint text text bigint bigint bool timestamptz")}
            ON CONFLICT (shop_id, order_id) DO UPDATE
            SET version = excluded.version, customer_id = excluded.customer_id, currency = excluded.currency,
                amount = excluded.amount, refunded_amount = excluded.refunded_amount, counted = excluded.counted,
                paid_at = excluded.paid_at
            WHERE excluded.version > o.version""",
-        as_rows([order._asdict() for order in rows]),
+        *as_columns(rows),
     )
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from services.segmentation import repository
 from services.segmentation.domain import finite
 from services.segmentation.repository import Customer, Order
 from shared.database import Session
-from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated
+from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated, Spend
 
 
 async def record_customers(session: Session, events: Sequence[ProfileUpdated]) -> None:
@@ -36,21 +38,25 @@ async def record_orders(
 
 
 def _customer(told: Profile) -> Customer:
-    spend = {each.currency: {"orders": each.orders, "paid_amount": each.paid_amount} for each in told.spend}
     return Customer(
-        customer_id=told.customer_id,
-        version=told.version,
-        platform=told.platform,
-        source_id=told.source_id,
-        is_member=told.member,
-        orders=told.orders,
-        spend=spend,
-        first_order_at=_finite(told.first_order_at),
-        last_order_at=_finite(told.last_order_at),
-        first_visit_at=_finite(told.first_visit_at),
-        last_visit_at=_finite(told.last_visit_at),
-        visits=told.visits,
+        told.customer_id,
+        told.version,
+        told.platform,
+        told.source_id,
+        told.member,
+        told.orders,
+        _spend(told.spend) if told.spend else None,
+        _finite(told.first_order_at),
+        _finite(told.last_order_at),
+        _finite(told.first_visit_at),
+        _finite(told.last_visit_at),
+        told.visits,
     )
+
+
+def _spend(told: list[Spend]) -> str:
+    by_currency = {each.currency: {"orders": each.orders, "paid_amount": each.paid_amount} for each in told}
+    return msgspec.json.encode(by_currency).decode()
 
 
 def _order(told: OrderState) -> Order:

@@ -1,23 +1,23 @@
 """What profile told, and the marks of whom it concerned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.segmentation.errors import CustomerNotFound
-from shared.database import ReadSession, Session, as_rows, execute, fetch_one
+from shared.database import ReadSession, Session, as_columns, execute, fetch_one, unnest
 
 
-@dataclass(slots=True)
-class Customer:
+class Customer(NamedTuple):
+    """`spend` is JSON, `{"USD": {"orders": 3, "paid_amount": 4500}}`; None is that of a customer without any."""
+
     customer_id: str
     version: int
     platform: str
     source_id: str | None
     is_member: bool
     orders: int
-    spend: dict[str, dict[str, int]]
+    spend: str | None
     first_order_at: datetime | None
     last_order_at: datetime | None
     first_visit_at: datetime | None
@@ -25,8 +25,7 @@ class Customer:
     visits: int
 
 
-@dataclass(slots=True)
-class Order:
+class Order(NamedTuple):
     order_key: str
     version: int
     customer_id: str
@@ -39,14 +38,15 @@ INSERT INTO marks (customer_ids, changes_from, untimed)
 SELECT array_agg(customer_id), array_agg(changes_from), array_agg(untimed) FROM sides HAVING count(*) > 0
 """
 
+_CUSTOMER = """text bigint text text bool bigint jsonb timestamptz timestamptz timestamptz timestamptz bigint"""
 _UPSERT_CUSTOMERS = f"""
 WITH changed AS (
     INSERT INTO customers AS c (customer_id, version, platform, source_id, is_member, orders, spend, first_order_at,
            last_order_at, first_visit_at, last_visit_at, visits)
-    SELECT * FROM json_to_recordset($1::text::json)
-         AS n(customer_id text, version bigint, platform text, source_id text, is_member bool, orders bigint,
-              spend jsonb, first_order_at timestamptz, last_order_at timestamptz, first_visit_at timestamptz,
-              last_visit_at timestamptz, visits bigint)
+    SELECT customer_id, version, platform, source_id, is_member, orders, coalesce(spend, '{{}}'), first_order_at,
+           last_order_at, first_visit_at, last_visit_at, visits
+    FROM {unnest(_CUSTOMER)} AS n(customer_id, version, platform, source_id, is_member, orders, spend, first_order_at,
+                                  last_order_at, first_visit_at, last_visit_at, visits)
     ON CONFLICT (customer_id) DO UPDATE SET version = excluded.version, platform = excluded.platform,
            source_id = excluded.source_id, is_member = excluded.is_member, orders = excluded.orders,
            spend = excluded.spend, first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at,
@@ -64,8 +64,7 @@ WITH changed AS (
 _UPSERT_ORDERS = f"""
 WITH changed AS (
     INSERT INTO known_orders AS o (order_key, version, customer_id, paid_at, counted)
-    SELECT * FROM json_to_recordset($1::text::json)
-         AS n(order_key text, version bigint, customer_id text, paid_at timestamptz, counted bool)
+    SELECT * FROM {unnest("text bigint text timestamptz bool")}
     ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
            paid_at = excluded.paid_at, counted = excluded.counted
     WHERE excluded.version > o.version
@@ -74,21 +73,21 @@ WITH changed AS (
               (old.customer_id, old.paid_at, old.counted) IS DISTINCT FROM
               (new.customer_id, new.paid_at, new.counted) AS differs
 ), sides AS (
-    SELECT customer_id, $2::bool AS untimed, CASE WHEN differs AND counted THEN paid_at END AS changes_from FROM changed
+    SELECT customer_id, $6::bool AS untimed, CASE WHEN differs AND counted THEN paid_at END AS changes_from FROM changed
     UNION ALL
-    SELECT was_customer_id, $2, CASE WHEN differs AND was_counted THEN was_paid_at END FROM changed
+    SELECT was_customer_id, $6, CASE WHEN differs AND was_counted THEN was_paid_at END FROM changed
     WHERE was_customer_id IS NOT NULL
 ) {_MARK}"""
 
 
 async def upsert_customers(session: Session, customers: Sequence[Customer]) -> None:
     """Customers' facts, where these are newer than the known ones; those are marked. One row each, sorted by id."""
-    await execute(session, _UPSERT_CUSTOMERS, as_rows(customers))
+    await execute(session, _UPSERT_CUSTOMERS, *as_columns(customers))
 
 
 async def upsert_orders(session: Session, orders: Sequence[Order], *, untimed: bool) -> None:
     """Orders, where these are newer than the known ones; whose they are, and whose they were, are marked."""
-    await execute(session, _UPSERT_ORDERS, as_rows(orders), untimed)
+    await execute(session, _UPSERT_ORDERS, *as_columns(orders), untimed)
 
 
 async def get_customer(session: ReadSession, customer_id: str) -> Any:

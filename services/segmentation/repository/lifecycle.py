@@ -16,7 +16,7 @@ from services.segmentation.domain import (
     instant,
     instant_or_never,
 )
-from shared.database import ReadSession, Session, as_array, as_columns, as_rows, execute, fetch, unnest
+from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, unnest
 
 
 class Case(NamedTuple):
@@ -184,34 +184,31 @@ async def _add_entries(session: Session, model: LifecycleModel, advances: Sequen
 async def _upsert_states(session: Session, model: LifecycleModel, advances: Sequence[tuple[Case, Advance]]) -> None:
     await execute(
         session,
-        """INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
+        f"""INSERT INTO lifecycle_states (customer_id, stage, stage_since, reacquired, cycle_started_at, last_order_at,
                   due_at, recent_orders, evaluated_at)
-           SELECT *, $3::timestamptz FROM ROWS FROM (
-                      json_to_recordset($1::text::json)
-                          AS (customer_id text, stage text, stage_since timestamptz, reacquired bool,
-                              cycle_started_at timestamptz, last_order_at timestamptz, due_at timestamptz),
-                      unnest($2::bytea[])) AS n
+           SELECT *, $9::timestamptz
+           FROM {unnest("text text timestamptz bool timestamptz timestamptz timestamptz bytea")}
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   reacquired = excluded.reacquired, cycle_started_at = excluded.cycle_started_at,
                   last_order_at = excluded.last_order_at, recent_orders = excluded.recent_orders,
                   evaluated_at = excluded.evaluated_at, due_at = excluded.due_at""",
-        as_rows([_state(case, done) for case, done in advances]),
-        [_recent(model, case, done.standing) for case, done in advances],
+        *as_columns(_state(model, case, done) for case, done in advances),
         instant(advances[0][1].standing.at),
     )
 
 
-def _state(case: Case, done: Advance) -> dict[str, Any]:
+def _state(model: LifecycleModel, case: Case, done: Advance) -> tuple[Any, ...]:
     _, stage, since, reacquired, cycle, last, _ = done.standing
-    return {
-        "customer_id": case.customer_id,
-        "stage": stage,
-        "stage_since": _moment(since),
-        "reacquired": reacquired,
-        "cycle_started_at": _moment(cycle),
-        "last_order_at": _moment(last),
-        "due_at": instant_or_never(done.due_at),
-    }
+    return (
+        case.customer_id,
+        stage,
+        _moment(since),
+        reacquired,
+        _moment(cycle),
+        _moment(last),
+        instant_or_never(done.due_at),
+        "\\x" + _recent(model, case, done.standing).hex(),
+    )
 
 
 def _recent(model: LifecycleModel, case: Case, standing: Standing) -> bytes:

@@ -18,21 +18,24 @@ async def note_customers(session: Session, events: Sequence[ProfileUpdated]) -> 
 
 
 async def note_stages(session: Session, events: Sequence[LifecycleStageChanged]) -> None:
-    """The customers' current stages are known; a step that does not correct the past is a cause for the next tick."""
+    """The customers' current stages are known; a step that does not correct the past is a cause for the next tick,
+    if there is a campaign that it can be one for.
+    """
     changes = [event.data for event in events]
     current = [
         Stage(
-            customer_id=change.customer_id,
-            stage=change.to_stage,
-            since=change.caused_at,
-            version=change.model_version,
-            decided_at=change.decided_at,
-            change_id=change.change_id,
+            change.customer_id,
+            change.to_stage,
+            change.caused_at,
+            change.model_version,
+            change.decided_at,
+            change.change_id,
         )
         for change in changes
         if change.current
     ]
     await repository.upsert_stages(session, current)
+    awaited = await repository.list_awaited(session)
     causes = [
         Cause(
             kind=Kind.STAGE,
@@ -43,14 +46,17 @@ async def note_stages(session: Session, events: Sequence[LifecycleStageChanged])
             rule_version=change.model_version,
         )
         for change in changes
-        if change.to_stage is not None and not change.corrects_past
+        if change.to_stage is not None and not change.corrects_past and (Kind.STAGE, change.to_stage) in awaited
     ]
     await repository.add_causes(session, causes)
 
 
 async def note_entries(session: Session, events: Sequence[SegmentEntered]) -> None:
-    """The customers are members; whoever was not merely found by a new rule is a cause for the next tick."""
+    """The customers are members; whoever was not merely found by a new rule is a cause for the next tick, if there is
+    a campaign that it can be one for.
+    """
     await repository.upsert_memberships(session, list(_memberships(events, member=True)))
+    awaited = await repository.list_awaited(session)
     causes = [
         Cause(
             kind=Kind.SEGMENT,
@@ -61,7 +67,7 @@ async def note_entries(session: Session, events: Sequence[SegmentEntered]) -> No
             rule_version=event.data.segment_version,
         )
         for event in events
-        if not event.data.backfilled
+        if not event.data.backfilled and (Kind.SEGMENT, event.data.segment_id) in awaited
     ]
     await repository.add_causes(session, causes)
 

@@ -200,6 +200,16 @@ async def update_firing(session: Session, campaign_id: str, through: str | None,
     )
 
 
+async def list_awaited(session: ReadSession) -> set[tuple[Kind, str]]:
+    """The segments and stages that some campaign waits for somebody to enter, or may come to: it is not over."""
+    rows = await fetch(
+        session,
+        """SELECT DISTINCT audience_kind, audience_name FROM campaigns
+           WHERE status IN ('draft', 'active', 'paused') AND trigger = 'entered'""",
+    )
+    return {(Kind(row["audience_kind"]), row["audience_name"]) for row in rows}
+
+
 async def lock_triggered(session: Session, kinds: list[str], names: list[str], at: datetime) -> list[Campaign]:
     """The active campaigns that wait for somebody to enter one of these; they stay so until the transaction ends."""
     rows = await fetch(

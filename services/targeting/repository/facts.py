@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.targeting.domain import Cause, Kind, Known
-from shared.database import ReadSession, Session, as_array, as_rows, execute, fetch, unnest
+from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, unnest
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(NamedTuple):
     """A customer's current stage as one event tells it; the latest `(decided_at, since, change_id)` wins."""
 
     customer_id: str
@@ -62,18 +61,16 @@ async def upsert_stages(session: Session, stages: Sequence[Stage]) -> None:
         return
     await execute(
         session,
-        """INSERT INTO known_customers AS k
+        f"""INSERT INTO known_customers AS k
                   (customer_id, stage, stage_since, stage_version, stage_decided_at, stage_change_id)
-           SELECT customer_id, stage, since, version, decided_at, change_id FROM json_to_recordset($1::text::json)
-                AS n(customer_id text, stage text, since timestamptz, version bigint, decided_at timestamptz,
-                     change_id text)
+           SELECT * FROM {unnest("text text timestamptz bigint timestamptz text")}
            ON CONFLICT (customer_id) DO UPDATE SET stage = excluded.stage, stage_since = excluded.stage_since,
                   stage_version = excluded.stage_version, stage_decided_at = excluded.stage_decided_at,
                   stage_change_id = excluded.stage_change_id
            WHERE k.stage_decided_at IS NULL
               OR (excluded.stage_decided_at, excluded.stage_since, excluded.stage_change_id COLLATE "C")
                  > (k.stage_decided_at, k.stage_since, k.stage_change_id)""",
-        as_rows(rows),
+        *as_columns(rows),
     )
 
 
@@ -106,15 +103,12 @@ async def add_causes(session: Session, causes: Sequence[Cause]) -> None:
         return
     await execute(
         session,
-        """INSERT INTO pending_causes AS p (caused_at, customer_id, kind, name, decided_at, rule_version)
-           SELECT caused_at, customer_id, kind, name, decided_at, rule_version
-           FROM json_to_recordset($1::text::json)
-                AS n(caused_at timestamptz, customer_id text, kind text, name text, decided_at timestamptz,
-                     rule_version bigint)
+        f"""INSERT INTO pending_causes AS p (caused_at, customer_id, kind, name, decided_at, rule_version)
+           SELECT * FROM {unnest("timestamptz text text text timestamptz bigint")}
            ON CONFLICT (caused_at, customer_id, kind, name) DO UPDATE
            SET decided_at = excluded.decided_at, rule_version = excluded.rule_version
            WHERE (excluded.decided_at, excluded.rule_version) > (p.decided_at, p.rule_version)""",
-        as_rows(rows),
+        *as_columns((*_key(cause), cause.decided_at, cause.rule_version) for cause in rows),
     )
 
 
@@ -136,8 +130,9 @@ async def take_causes(session: Session, until: datetime | None, limit: int) -> l
 
 
 def _cause(row: Any) -> Cause:
-    fields = dict(row)
-    return Cause(kind=Kind(fields.pop("kind")), **fields)
+    return Cause(
+        Kind(row["kind"]), row["name"], row["customer_id"], row["caused_at"], row["decided_at"], row["rule_version"]
+    )
 
 
 async def get_known(session: ReadSession, customer_ids: list[str]) -> dict[str, Known]:
