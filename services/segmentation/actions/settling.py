@@ -1,6 +1,6 @@
 """The tick's work on those whom events or time concern: stages first, then the memberships that may hang on them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.segmentation import repository
@@ -11,7 +11,7 @@ from services.segmentation.repository import Cause, Mark
 from shared.database import Session
 from shared.timekeeper import Now
 
-_CHUNK = 4_000
+_CHUNK = 10_000
 
 
 async def advance_customers(session: Session, now: Now) -> bool:
@@ -20,15 +20,23 @@ async def advance_customers(session: Session, now: Now) -> bool:
     False if others may be left. Tells `lifecycle.stage_changed`, `segment.entered` and `segment.left`.
     """
     marks, more = await repository.take_marks(session, _CHUNK)
+    due = await repository.list_due(session, now.at, _CHUNK)
     # Who is due may be marked too: nobody is looked at as long as some of their marks could be left.
-    due = [] if more else await repository.list_due(session, now.at, _CHUNK)
-    customer_ids = sorted({*marks, *due})
+    customer_ids = sorted(marks if more else {*marks, *due})
     if not customer_ids:
         return True
     await repository.delete_passed_dues(session, customer_ids, now.at)
-    await advance_stages(session, now, customer_ids, marks)
+    await advance_stages(session, now, _moving(customer_ids, marks, due), marks)
     await _settle_memberships(session, now, customer_ids, marks)
     return not more and len(due) < _CHUNK
+
+
+def _moving(customer_ids: Sequence[str], marks: Mapping[str, Mark], due: Sequence[str]) -> list[str]:
+    """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it."""
+    if len(due) >= _CHUNK:
+        return list(customer_ids)  # anybody may be due
+    moving = {*due, *(customer_id for customer_id, mark in marks.items() if mark.changes_from is not None)}
+    return [customer_id for customer_id in customer_ids if customer_id in moving]
 
 
 async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:

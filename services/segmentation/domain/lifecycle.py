@@ -31,7 +31,7 @@ def micros(at: datetime) -> Micros:
 
 
 def instant(at: Micros) -> datetime:
-    return _EPOCH + timedelta(microseconds=at)
+    return _EPOCH + timedelta(0, 0, at)
 
 
 _LAST_MICROS = micros(_LAST)

@@ -96,9 +96,8 @@ async def get_cases(
 
 
 def _case(row: Any) -> Case:
-    before = _standing(row, row["known_until"])
+    before, start = _standing(row, row["known_until"]), _standing(row, row["begins_at"])
     orders = [*_unpacked(row["recent_orders"] or b""), *row["orders"]]
-    start = before._replace(at=row["begins_at"])
     return Case(row["customer_id"], before, start, orders, row["first_visit_at"], None)
 
 
