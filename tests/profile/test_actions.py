@@ -1,6 +1,8 @@
 """What profile knows after events, on a real database. Rows DP1, DP2, DP6, and which orders count (section 15)."""
 
+import asyncio
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +30,7 @@ from shared.events.storefront import (
     Visit,
 )
 from tests.conftest import FreshDatabase
-from tests.support.doing import apply, rows, told
+from tests.support.doing import IDS, apply, rows, told
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -99,6 +101,31 @@ async def test_a_paid_order_is_counted_once_however_often_it_is_told(fresh_datab
     events = await told(database)
     assert len([event for event in events if isinstance(event, OrderPaid)]) == 2
     assert [event for event in events if isinstance(event, ProfileUpdated)][-1].data.orders == 2
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_an_order_that_two_workers_hear_of_at_once_is_one(fresh_database: FreshDatabase, kept: bool) -> None:
+    """The other one waits for whoever was first: then it is there to be changed, or it was never added."""
+    database = await fresh_database("profile")
+    other: asyncio.Task[None] | None = None
+    with suppress(ZeroDivisionError):
+        async with database.transaction() as session:
+            session.info.update({"service": "profile", "ids": IDS})
+            await consumers.handle(session, [paid(1, at=2), paid(2, at=2)])
+            other = asyncio.create_task(hear(database, paid(3, at=1), paid(2, at=1), paid(1, at=1)))
+            await until_somebody_waits(database)
+            if not kept:
+                raise ZeroDivisionError
+    assert other is not None
+    await other
+    assert await spend(database) == [(3, 3000)]
+    found = await rows(database, "SELECT paid_at FROM orders")
+    assert [row["paid_at"] for row in found] == 3 * [T0 + HOUR]
+
+
+async def until_somebody_waits(database: Database) -> None:
+    while not await rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.01)
 
 
 async def test_a_customer_is_told_once_for_each_batch_that_changed_them(fresh_database: FreshDatabase) -> None:

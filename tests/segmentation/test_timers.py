@@ -260,6 +260,22 @@ async def test_chunks_of_a_tick_decide_what_one_would(database: Database, monkey
     assert len(await rows(database, "SELECT FROM memberships WHERE segment_id = $1", segment)) == 20
 
 
+async def test_who_is_due_is_advanced_though_they_only_visit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visit moves nobody's lifecycle, time does: also of whom a chunk takes because of the visit."""
+    monkeypatch.setattr(settling, "_CHUNK", 3)
+    shops = {f"c{number}": Shop(number * 10) for number in range(7)}
+    await tick(database, 0)
+    await apply(database, *(event for name, shop in shops.items() for event in shop.visits_at(name, 0.25)))
+    await apply(database, *(event for name, shop in shops.items() for event in shop.buys(name, 0.5)))
+    await tick(database, 1)
+    await told(database)
+    await apply(database, *(event for name, shop in shops.items() for event in shop.visits_at(name, 31)))
+    await tick(database, 31)
+    assert [change[1] for change in stage_changes(await told(database))] == 7 * ["silent"]
+
+
 @pytest.mark.parametrize("chunk", [2, 5, 1000])
 async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
     database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int

@@ -5,7 +5,18 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.database import Database, as_array, connect, execute, fetch, fetch_value, is_transient, savepoint
+from shared.database import (
+    Database,
+    as_array,
+    as_columns,
+    connect,
+    execute,
+    fetch,
+    fetch_value,
+    is_transient,
+    savepoint,
+    unnest,
+)
 from tests.conftest import FreshDatabase
 from tests.support.doing import rows
 
@@ -68,6 +79,14 @@ async def _ask(database: Database) -> int:
 async def test_an_array_of_texts_arrives_as_it_was(fresh_database: FreshDatabase, texts: list[str]) -> None:
     found = await rows(await fresh_database("profile"), "SELECT $1::text::text[] AS texts", as_array(texts))
     assert found[0]["texts"] == texts
+
+
+async def test_rows_arrive_as_they_were_whatever_is_missing(fresh_database: FreshDatabase) -> None:
+    told = [("a", None, None, 1, True), ('{"b": "\\"}', None, b"\x00\xff", None, None), ("c\n", None, b"", 2, False)]
+    as_text = [(*row[:2], None if row[2] is None else "\\x" + row[2].hex(), *row[3:]) for row in told]
+    sql = f"SELECT * FROM {unnest('text timestamptz bytea int bool')} AS t(a, b, c, d, e)"
+    found = await rows(await fresh_database("profile"), sql, *as_columns(as_text))
+    assert [tuple(row.values()) for row in found] == told
 
 
 async def test_an_array_of_instants_arrives_as_it_was(fresh_database: FreshDatabase) -> None:

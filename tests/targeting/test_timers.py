@@ -81,6 +81,24 @@ async def test_a_cause_told_anew_after_its_tick_triggers_nothing(world: World) -
     assert await world.decisions() == []
 
 
+async def test_only_what_a_campaign_may_wait_for_is_kept_until_the_tick(world: World) -> None:
+    """A draft may be started before the tick, a paused campaign go on; of all else nothing has to be written."""
+    over = await world.start(campaign(business_line="fuel"))
+    await world.do(actions.stop_campaign, over.campaign_id)
+    await world.create(campaign(SEGMENT, Trigger.SCHEDULED))
+    told = [staged("cus_a", "silent", T0 + HOUR, T0 + DAY), entered("cus_a", T0 + HOUR, T0 + DAY)]
+    await world.hear(*told)
+    assert await world.rows("SELECT 1 FROM pending_causes") == []
+    draft, paused = await world.create(campaign()), await world.start(campaign(SEGMENT))
+    await world.do(actions.pause_campaign, paused.campaign_id)
+    await world.hear(*told, staged("cus_b", "rising", T0 + HOUR, T0 + DAY))
+    assert await world.rows("SELECT kind FROM pending_causes ORDER BY 1") == [{"kind": "segment"}, {"kind": "stage"}]
+    for each in (draft, paused):
+        await world.do(actions.start_campaign, each.campaign_id, T0)
+    await world.tick(T0 + DAY)
+    assert sorted(made.campaign_id for made in await world.decided()) == sorted([draft.campaign_id, paused.campaign_id])
+
+
 async def test_a_cause_that_no_longer_holds_is_suppressed(world: World) -> None:
     """Architecture 2, rule 6: fell silent and ordered between two ticks."""
     await world.start(campaign())
