@@ -1,10 +1,9 @@
 """Profile's rules: who somebody is, and what an order amounts to. Pure; domain rows DP2, DP6 and section 15."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
-
-import msgspec
 
 # The kinds of identifier; with the id space (`platform`) and the identifier itself they make a customer id.
 SOURCE_ID = "source_id"
@@ -39,7 +38,7 @@ def label(orders: int) -> Label:
     return Label.OLD if orders > 0 else Label.NEW
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class Told(NamedTuple):
     """What one event says of an order: of fields the latest `(at, event_id)` wins, of instants the earliest."""
 
     order_key: str
@@ -56,7 +55,8 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     cancelled: bool = False
 
 
-class Order(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class Order:
     """All that the events of one order say together; the same whatever order they came in."""
 
     order_key: str
@@ -113,7 +113,8 @@ def _earlier(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else min(one, other)
 
 
-class Change(msgspec.Struct):
+@dataclass(slots=True)
+class Change:
     """What a batch adds to one customer's facts."""
 
     identity: Identity | None = None
@@ -124,7 +125,7 @@ class Change(msgspec.Struct):
     first_visit_at: datetime | None = None
     last_visit_at: datetime | None = None
     # By currency: how many counted orders and how much net paid amount more (or less).
-    spend: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int]])
+    spend: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     first_order_at: datetime | None = None
     last_order_at: datetime | None = None
     # An order went away or moved: the first and last instants must be looked up, they cannot be added to.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-
-import msgspec
+from typing import NamedTuple
 
 from services.targeting.errors import (
     CampaignNotActive,
@@ -161,7 +160,7 @@ def check_stop(campaign: Campaign) -> None:
         raise CampaignNotRunning(f"only an active or paused campaign can be stopped; this one is {campaign.status}")
 
 
-class Cause(msgspec.Struct, frozen=True, gc=False):
+class Cause(NamedTuple):
     """A customer came into a stage or segment (`name`) at `caused_at`, by version `rule_version` of its rule."""
 
     kind: Kind
