@@ -27,8 +27,6 @@ Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
 # How often clients ask what partitions there are: while a topic grows, clocks wait for those who do not know yet.
 _LOOK_AGAIN_MS = 10_000
-# In a session, which ends when none has come: what is asked of them is one in three.
-_HEARTBEATS = 30
 
 
 class Producer:
@@ -201,6 +199,7 @@ class Consumer(ConsumerRebalanceListener):
         self._topics = list(wanted)
         self._assignee = assignee
         self._failure: Exception | None = None
+        self._session_seconds = session_seconds
         self._client: Any = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
@@ -208,8 +207,7 @@ class Consumer(ConsumerRebalanceListener):
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=session_seconds * 1000,
-            # Whoever joins waits until each of the others has heard of it, and that is at their next heartbeat.
-            heartbeat_interval_ms=session_seconds * 1000 // _HEARTBEATS,
+            heartbeat_interval_ms=session_seconds * 100,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=1_048_576,
             metadata_max_age_ms=_LOOK_AGAIN_MS,
@@ -265,8 +263,13 @@ class Consumer(ConsumerRebalanceListener):
         return {(part.topic, part.partition): list(found) for part, found in records.items()}
 
     async def show_positions(self, positions: dict[Partition, int]) -> None:
-        """Commits to Kafka, only so that tools which show lag see something."""
-        await self._client.commit({TopicPartition(*part): offset for part, offset in positions.items()})
+        """Commits to Kafka, so that tools which show lag see something. Raises TimeoutError after a session.
+
+        aiokafka waits here until it knows the group's coordinator; after a broker that was gone it may wait for ever.
+        Then it takes no part in the group any more, and only a fresh client helps.
+        """
+        async with asyncio.timeout(self._session_seconds):
+            await self._client.commit({TopicPartition(*part): offset for part, offset in positions.items()})
 
 
 async def create_topics(bootstrap: str, partitions: int = topics.DEFAULT_PARTITIONS) -> None:
