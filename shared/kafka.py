@@ -27,6 +27,7 @@ Parts = dict[int, list[tuple[bytes | None, bytes]]]
 _BACK_OFF = 0.5
 # How often clients ask what partitions there are: while a topic grows, clocks wait for those who do not know yet.
 _LOOK_AGAIN_MS = 10_000
+_METADATA_SECONDS = 60
 
 
 class Producer:
@@ -131,8 +132,10 @@ class Producer:
                 await self.start_when_possible()
 
     async def count_partitions(self, topic: str) -> int:
-        """How many partitions the broker says there are, now."""
-        await self.client.client.force_metadata_update()
+        """How many partitions the broker says there are, now. Raises TimeoutError if nobody says it for a minute."""
+        # Whoever ticks would stand still, and time with it, where aiokafka waits for ever.
+        async with asyncio.timeout(_METADATA_SECONDS):
+            await self.client.client.force_metadata_update()
         return len(await self.client.partitions_for(topic))
 
     async def ready(self) -> bool:

@@ -1,14 +1,18 @@
-"""What a producer promises about ticks, whatever the broker takes and whatever it loses."""
+"""What a producer promises about ticks, whatever the broker takes and whatever it loses; and who waits for a group."""
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from deploy.local.stack import Stack
+from shared import topics
 from shared.events import Tick
-from shared.kafka import KafkaError, encode_tick, send
+from shared.inbox import Partition
+from shared.kafka import Consumer, KafkaError, create_topics, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
 
@@ -73,3 +77,38 @@ async def test_a_tick_is_never_there_without_all_that_stands_in_front_of_it(coun
         assert TICK not in broker.log
     else:
         assert broker.log == [*(body for _, body in bodies(count)), TICK]
+
+
+class Assignee:
+    """Waits until it has partitions."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+
+    async def assigned(self, partitions: list[Partition]) -> None:
+        if partitions:
+            self.ready.set()
+
+    async def revoked(self) -> None:
+        pass
+
+
+async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_session(servers: Stack) -> None:
+    """Or a client that has lost its group for good would hold its worker up for ever."""
+    bootstrap, assignee = servers.environment()["COMEBACK_KAFKA_BOOTSTRAP"], Assignee()
+    await create_topics(bootstrap)
+    consumer = Consumer(bootstrap, f"group-{secrets.token_hex(4)}", [topics.COUPONS], assignee, session_seconds=6)
+    broker = servers.processes.find("kafka")
+    assert broker is not None
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            await assignee.ready.wait()
+            await consumer.show_positions({(topics.COUPONS, 0): 0})
+        broker.suspend()
+        async with asyncio.timeout(20):
+            with pytest.raises(TimeoutError):
+                await consumer.show_positions({(topics.COUPONS, 0): 0})
+    finally:
+        broker.resume()
+        await consumer.stop()
