@@ -9,6 +9,7 @@ from zlib import crc32
 # pyright: reportMissingTypeStubs=false
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
@@ -28,6 +29,22 @@ _BACK_OFF = 0.5
 # How often clients ask what partitions there are: while a topic grows, clocks wait for those who do not know yet.
 _LOOK_AGAIN_MS = 10_000
 _METADATA_SECONDS = 60
+
+
+_Connection: Any = AIOKafkaConnection
+_send_on = _Connection.send
+
+
+def send_on(connection: Any, request: Any, expect_response: bool = True) -> Any:
+    """aiokafka's own, for uvloop, which says RuntimeError of a transport that is gone. Decision 0032."""
+    try:
+        return _send_on(connection, request, expect_response)
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(str(error)) from error
+
+
+_Connection.send = send_on
 
 
 class Producer:
@@ -268,8 +285,8 @@ class Consumer(ConsumerRebalanceListener):
     async def show_positions(self, positions: dict[Partition, int]) -> None:
         """Commits to Kafka, so that tools which show lag see something. Raises TimeoutError after a session.
 
-        aiokafka waits here until it knows the group's coordinator; after a broker that was gone it may wait for ever.
-        Then it takes no part in the group any more, and only a fresh client helps.
+        aiokafka waits here until it knows the group's coordinator, however long that takes. Who has not heard of it for
+        a session is no member any more, and begins again with a fresh client.
         """
         async with asyncio.timeout(self._session_seconds):
             await self._client.commit({TopicPartition(*part): offset for part, offset in positions.items()})

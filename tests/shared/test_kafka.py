@@ -2,17 +2,20 @@
 
 import asyncio
 import secrets
+import socket
+import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import uvloop
 
 from deploy.local.stack import Stack
 from shared import topics
 from shared.events import Tick
 from shared.inbox import Partition
-from shared.kafka import Consumer, KafkaError, create_topics, encode_tick, send
+from shared.kafka import AIOKafkaConnection, Consumer, KafkaError, create_topics, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
 
@@ -112,3 +115,46 @@ async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_s
     finally:
         broker.resume()
         await consumer.stop()
+
+
+async def _write_to_a_connection_that_was_reset() -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connection: Any = AIOKafkaConnection("127.0.0.1", port)
+    waiting = [asyncio.create_task(connection.connect())]
+    while connection._writer is None:
+        await asyncio.sleep(0)
+    # In between the loop knows already that the connection is gone, and the client does not.
+    refused: Exception | None = None
+    while refused is None:
+        try:
+            waiting.append(asyncio.ensure_future(connection.send(Asking())))
+        except Exception as error:
+            refused = error
+        await asyncio.sleep(0)
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    server.close()
+    assert all(isinstance(each, KafkaError) for each in [refused, *found]), (refused, found)
+
+
+class Asking:
+    """A request like any other."""
+
+    def prepare(self, _versions: object) -> "Asking":
+        return self
+
+    def build_request_header(self, **_: object) -> "Asking":
+        return self
+
+    def encode(self) -> bytes:
+        return b"?"
+
+
+def test_a_request_on_a_connection_that_was_reset_fails_like_any_other() -> None:
+    """Under uvloop, as workers run. Anything else would end the client's own tasks, for good."""
+    uvloop.run(_write_to_a_connection_that_was_reset())
