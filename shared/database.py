@@ -171,7 +171,7 @@ def as_array(values: Sequence[Any]) -> str:
     """Texts, numbers or instants as the literal of an array: the driver would take each of them alone."""
     encoded = _encoder.encode(values)
     # A quoted element of an array reads as JSON's string does, as long as only quotes and backslashes are escaped.
-    if b"\\" in encoded.replace(b"\\\\", b"").replace(b'\\"', b""):
+    if b"\\" in encoded and b"\\" in encoded.replace(b"\\\\", b"").replace(b'\\"', b""):
         return "{" + ",".join(map(_quoted, values)) + "}"
     return "{" + encoded[1:-1].decode() + "}"
 

@@ -5,12 +5,24 @@ A position is moved by compare-and-set: whoever finds another value there has be
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+import msgspec
 
 from shared.database import Session, execute, fetch
 
 Partition = tuple[str, int]
-Record = Any  # the consumer's: topic, partition, offset, key, value, headers
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What stands in a partition at `offset`; `timestamp` in milliseconds, by the clock of whoever sent it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp: int = 0
 
 
 class Overtaken(Exception):

@@ -1,4 +1,4 @@
-"""The only file that knows aiokafka: a producer, a consumer whose position is ours, and topics."""
+"""All that speaks to Kafka goes through here: a producer, a consumer whose position is ours, and topics."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -9,11 +9,10 @@ from zlib import crc32
 # pyright: reportMissingTypeStubs=false
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
-from shared import metrics, topics, tracing
+from shared import client, metrics, topics, tracing
 from shared.events import ClockTicked, Tick
 from shared.events.codec import Undecodable, decode, encode
 from shared.events.envelope import CONTENT_TYPE
@@ -31,20 +30,7 @@ _LOOK_AGAIN_MS = 10_000
 _METADATA_SECONDS = 60
 
 
-_Connection: Any = AIOKafkaConnection
-_send_on = _Connection.send
-
-
-def send_on(connection: Any, request: Any, expect_response: bool = True) -> Any:
-    """aiokafka's own, for uvloop, which says RuntimeError of a transport that is gone. Decision 0032."""
-    try:
-        return _send_on(connection, request, expect_response)
-    except RuntimeError as error:
-        connection.close(reason=CloseReason.CONNECTION_BROKEN)
-        raise KafkaConnectionError(str(error)) from error
-
-
-_Connection.send = send_on
+client.change()
 
 
 class Producer:

@@ -131,7 +131,7 @@ def _by_context(items: Iterable[Item]) -> dict[str, list[Item]]:
 
 def _parent(item: Item) -> str | None:
     for name, value in item.record.headers:
-        if name == "traceparent":
+        if name == "traceparent" and value is not None:
             return value.decode("latin-1")
     told = item.event.traceparent if item.event is not None else None
     return told if isinstance(told, str) else None

@@ -44,7 +44,8 @@ Index(
 )
 
 # Whose facts changed since the last tick, and from which instant on that can change their lifecycle (NULL: not at all).
-# A row for each batch; the tick merges them, and writes down in pieces what it cannot take at once.
+# A row for each batch; the tick merges them, and writes down in pieces what it cannot take at once, and as one piece
+# what waits for a later tick.
 marks = Table(
     "marks",
     metadata,
@@ -53,6 +54,7 @@ marks = Table(
     Column("customer_ids", ARRAY(Text), nullable=False),
     Column("changes_from", ARRAY(instant("at").type), nullable=False),
     Column("untimed", ARRAY(Boolean), nullable=False),
+    Column("not_before", instant("at").type, nullable=False, server_default=text("'-infinity'"), index=True),
 )
 
 lifecycle_states = Table(

@@ -3,10 +3,10 @@ event, so it costs those nothing who write what we write."""
 
 import base64
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.events.envelope import CONTENT_TYPE
 
@@ -27,7 +27,7 @@ def restated(record: Any) -> tuple[Any, str | None] | None:
     data = _data(record.value)
     body = msgspec.json.encode({**attributes, **data})
     others = [each for each in record.headers if each[0] != _MEDIA_TYPE and not each[0].startswith(_PREFIX)]
-    return replace(record, value=body, headers=[(_MEDIA_TYPE, CONTENT_TYPE), *others]), _fault(attributes, data)
+    return replace(record, value=body, headers=((_MEDIA_TYPE, CONTENT_TYPE), *others)), _fault(attributes, data)
 
 
 def _data(value: bytes | None) -> dict[str, Any]:

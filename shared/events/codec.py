@@ -42,8 +42,8 @@ def decode(value: bytes | None) -> Event:
     # The very ends of the calendar mean infinity to the database driver.
     if not 2 <= event.time.year <= 9998:
         raise Undecodable("time lies outside the years 2 to 9998")
-    # PostgreSQL refuses NUL in text. In JSON it can only come as this escape, so most records pass at once.
-    if b"\\u0000" in value and _has_nul(msgspec.to_builtins(event)):
+    # PostgreSQL refuses NUL in text. In JSON it can only come as an escape, and most records have none.
+    if b"\\" in value and b"\\u0000" in value and _has_nul(msgspec.to_builtins(event)):
         raise Undecodable("a text holds the character U+0000")
     return event
 

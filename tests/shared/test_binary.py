@@ -1,7 +1,6 @@
 """CloudEvents' binary mode: what stands in `ce_` headers and in the value is read, or parked with what is missing."""
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ from shared.batches import Item
 from shared.buffers import Buffers
 from shared.clock import BEGINNING
 from shared.events.codec import decode
+from shared.inbox import Record
 from tests.shared.test_codec import GOOD
 
 ENVELOPE = msgspec.json.decode(GOOD)
@@ -18,22 +18,14 @@ DATA = msgspec.json.encode(ENVELOPE.pop("data"))
 HEADERS = {"content-type": "application/json", **{f"ce_{name}": value for name, value in ENVELOPE.items()}}
 
 
-@dataclass
-class Record:
-    """As aiokafka hands it over."""
-
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    topic: str = "orders"
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = b"anna"
-
-
 def record(value: bytes | None = DATA, changed: dict[str, Any] | None = None, **more: Any) -> Record:
     """A good record with some headers changed, or left out where they are None."""
     headers = {**HEADERS, **(changed or {}), **more}
-    return Record(value, tuple((name, _bytes(text)) for name, text in headers.items() if text is not None))
+    return holding(value, tuple((name, _bytes(text)) for name, text in headers.items() if text is not None))
+
+
+def holding(value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> Record:
+    return Record("orders", 0, 0, b"anna", value, headers)
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -119,15 +111,15 @@ def test_who_says_structured_is_taken_at_their_word() -> None:
 
 
 def test_what_is_neither_is_parked_as_it_came() -> None:
-    item = read(Record(b"\xff", (("content-type", b"text/plain"),)))
+    item = read(holding(b"\xff", (("content-type", b"text/plain"),)))
     assert (item.event, item.record.value) == (None, b"\xff")
     assert "malformed" in (item.reason or "")
 
 
 def test_a_structured_record_is_read_without_a_look_at_its_headers() -> None:
-    class Headless(Record):
+    class Headless(Record, frozen=True):
         def __getattribute__(self, name: str) -> Any:
             assert name != "headers", "somebody looks"
             return super().__getattribute__(name)
 
-    assert read(Headless(GOOD, ())).event == decode(GOOD)
+    assert read(Headless("orders", 0, 0, b"anna", GOOD)).event == decode(GOOD)

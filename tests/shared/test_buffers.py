@@ -1,6 +1,5 @@
 """Aligned reading: of each partition up to its next tick, then no further before the clock is there."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,20 +11,11 @@ from shared.clock import BEGINNING, wall
 from shared.events import Tick
 from shared.events.codec import encode
 from shared.events.profile import VisitFact, Visits, VisitsRecorded
+from shared.inbox import Record
 from shared.kafka import encode_tick
 
 T1 = datetime(2026, 1, 1, tzinfo=UTC)
 T2 = T1 + timedelta(days=1)
-
-
-@dataclass
-class Record:
-    partition: int
-    offset: int
-    value: bytes | None
-    topic: str = "orders"
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def visit(number: int) -> bytes:
@@ -42,7 +32,9 @@ def reading(*values: list[bytes | None], aligned: bool = True) -> Buffers:
     buffers = Buffers(["orders"], skips_ticks=not aligned)
     buffers.reset({("orders", number): (0, None) for number in range(len(values))})
     for number, bodies in enumerate(values):
-        buffers.arrive(("orders", number), [Record(number, offset, body) for offset, body in enumerate(bodies)])
+        buffers.arrive(
+            ("orders", number), [Record("orders", number, offset, value=body) for offset, body in enumerate(bodies)]
+        )
     return buffers
 
 
@@ -76,14 +68,14 @@ def test_what_was_taken_stays_until_it_is_applied() -> None:
 
 def test_records_below_the_position_are_skipped() -> None:
     buffers = reading([visit(1), visit(2)])
-    buffers.arrive(("orders", 0), [Record(0, 0, visit(1)), Record(0, 2, visit(3))])
+    buffers.arrive(("orders", 0), [Record("orders", 0, 0, value=visit(1)), Record("orders", 0, 2, value=visit(3))])
     assert ids(buffers.take(BEGINNING)) == ["v1", "v2", "v3"]
 
 
 def test_a_gap_in_the_log_is_never_passed_over() -> None:
     buffers = reading([visit(1)])
     with pytest.raises(PositionLost, match="offset 1 is gone"):
-        buffers.arrive(("orders", 0), [Record(0, 5, visit(2))])
+        buffers.arrive(("orders", 0), [Record("orders", 0, 5, value=visit(2))])
 
 
 def test_a_tick_from_a_clock_that_runs_ahead_is_not_believed() -> None:
@@ -116,7 +108,9 @@ def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
     """And counted as applied: its place in the log is taken."""
     buffers = Buffers(["orders"], skips_ticks=False, ignored=profile_consumers.heads_of_others())
     buffers.reset({("orders", 0): (0, None)})
-    buffers.arrive(("orders", 0), [Record(0, 0, visit(1)), Record(0, 1, b'{"type":"broken')])
+    buffers.arrive(
+        ("orders", 0), [Record("orders", 0, 0, value=visit(1)), Record("orders", 0, 1, value=b'{"type":"broken')]
+    )
     batch = buffers.take(BEGINNING)
     assert (ids(batch), len(batch.unreadable), batch.steps["orders", 0].next_offset) == ([], 1, 2)
 
@@ -127,7 +121,7 @@ def test_a_batch_may_move_the_clock_when_it_takes_every_partition_past_it() -> N
     assert half.has_tick
     assert not buffers.clock_may_move(BEGINNING, half), "the other partition has not ticked"
     buffers.applied(half)
-    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    buffers.arrive(("orders", 1), [Record("orders", 1, 1, value=tick(T1))])
     whole = buffers.take(BEGINNING)
     assert buffers.clock_may_move(BEGINNING, whole)
     assert not buffers.clock_may_move(T1, whole)
@@ -141,18 +135,18 @@ def test_a_batch_without_a_tick_moves_no_clock() -> None:
 def test_ticks_alone_are_worth_a_transaction_when_the_clock_can_move() -> None:
     buffers = reading([tick(T1)], [])
     assert not buffers.matters(BEGINNING), "the other partition's tick would cost a second one"
-    buffers.arrive(("orders", 1), [Record(1, 0, visit(1))])
+    buffers.arrive(("orders", 1), [Record("orders", 1, 0, value=visit(1))])
     assert buffers.matters(BEGINNING), "a fact is applied at once"
     buffers.applied(buffers.take(BEGINNING))
     assert not buffers.matters(BEGINNING)
-    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    buffers.arrive(("orders", 1), [Record("orders", 1, 1, value=tick(T1))])
     assert buffers.matters(BEGINNING), "one partition's tick was taken with the fact, the other one is here"
 
 
 def test_ticks_of_a_topic_that_does_not_carry_the_clock_are_worth_nothing() -> None:
     buffers = Buffers(["orders"], skips_ticks=False)
     buffers.reset({("orders", 0): (0, None), ("answers", 0): (0, None)})
-    buffers.arrive(("answers", 0), [Record(0, 0, tick(T1), topic="answers")])
+    buffers.arrive(("answers", 0), [Record("answers", 0, 0, value=tick(T1))])
     assert not buffers.matters(BEGINNING)
 
 
@@ -160,5 +154,5 @@ def test_nothing_more_is_waited_for_when_every_partition_has_its_tick_or_has_had
     buffers = reading([visit(1), tick(T1)], [visit(2)])
     assert not buffers.worth_applying(BEGINNING), "the second partition's tick is still to come"
     buffers.applied(buffers.take(BEGINNING))
-    buffers.arrive(("orders", 1), [Record(1, 1, tick(T1))])
+    buffers.arrive(("orders", 1), [Record("orders", 1, 1, value=tick(T1))])
     assert buffers.worth_applying(BEGINNING), "the first partition waits for the clock, it will bring nothing"

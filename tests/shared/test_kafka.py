@@ -13,9 +13,10 @@ import uvloop
 
 from deploy.local.stack import Stack
 from shared import topics
+from shared.client import AIOKafkaConnection
 from shared.events import Tick
 from shared.inbox import Partition
-from shared.kafka import AIOKafkaConnection, Consumer, KafkaError, create_topics, encode_tick, send
+from shared.kafka import Consumer, KafkaError, create_topics, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
 

@@ -23,6 +23,7 @@ from shared.events import Event
 from shared.events.codec import decode, encode
 from shared.events.profile import VisitFact, Visits, VisitsRecorded
 from shared.http.middleware import Requests
+from shared.inbox import Record
 from shared.spans import Spans
 from shared.tracing import Trail
 from tests.conftest import FreshDatabase
@@ -45,10 +46,7 @@ def visit(number: int, traceparent: str | None = None) -> Event:
 def heard(*events: Event, header: str | None = None) -> Batch:
     """A batch of records, each with the key of its number."""
     headers = (("traceparent", header.encode()),) if header else ()
-    items = [
-        Item(SimpleNamespace(topic="t", partition=0, offset=n, key=b"key%d" % n, headers=headers), event)
-        for n, event in enumerate(events)
-    ]
+    items = [Item(Record("t", 0, n, b"key%d" % n, headers=headers), event) for n, event in enumerate(events)]
     return Batch(events=items, size=len(items))
 
 

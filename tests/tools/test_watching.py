@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from shared.database import connect
 from shared.events import short_type
 from shared.events.codec import EVENTS, encode
 from shared.events.storefront import Person, StorefrontVisitRecorded, Visit
+from shared.inbox import Record
 from shared.kafka import Producer
 from tests.flows.world import DAY, START, Shop, World
 from tools.main import app
@@ -134,8 +134,7 @@ def test_every_type_of_event_has_a_line() -> None:
 def test_a_name_with_a_line_break_stays_on_its_line() -> None:
     data = Visit(person=Person(source_id="anna"), shop_id="north\n\x1b[31m")
     body = encode(StorefrontVisitRecorded(id="1", source="test", time=START, data=data))
-    record = SimpleNamespace(topic="t", partition=0, offset=7, timestamp=1, key=b"anna", value=body)
-    line = Seen.of(record).line()
+    line = Seen.of(Record("t", 0, 7, b"anna", body, timestamp=1)).line()
     assert line.isprintable()
     assert line.startswith("1970-01-01T00:00:00.001Z t/0@7 storefront-visit.recorded anna shop_id=north\\n")
 

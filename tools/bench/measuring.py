@@ -57,9 +57,9 @@ def stop_workers(stack: Stack) -> None:
         time.sleep(0.05)
 
 
-def resident_mib(stack: Stack, others: Iterable[Command] = ()) -> dict[str, int]:
-    """By process, what it shares with others counted in part."""
-    return {name: memory_of(process) // MIB for name, process in _processes(stack, others)}
+def resident_mib(stack: Stack, others: Iterable[Command] = (), names: Iterable[str] = PROCESSES) -> dict[str, int]:
+    """By process, these of the stack's and the `others`; what it shares with others counted in part."""
+    return {name: memory_of(process) // MIB for name, process in _processes(stack, others, names)}
 
 
 def cpu_seconds(stack: Stack, others: Iterable[Command] = ()) -> dict[str, float]:
@@ -71,9 +71,11 @@ def cpu_seconds(stack: Stack, others: Iterable[Command] = ()) -> dict[str, float
     return found
 
 
-def _processes(stack: Stack, others: Iterable[Command]) -> Iterator[tuple[str, psutil.Process]]:
-    """Those that run, of the stack and of `others`, by name."""
-    for name in [*PROCESSES, *(each.name for each in others)]:
+def _processes(
+    stack: Stack, others: Iterable[Command], names: Iterable[str] = PROCESSES
+) -> Iterator[tuple[str, psutil.Process]]:
+    """Those that run, these of the stack's and the `others`, by name."""
+    for name in [*names, *(each.name for each in others)]:
         if (process := stack.processes.find(name)) is not None:
             yield name, process
 

@@ -10,7 +10,7 @@ from tools.verify.system import View
 
 # The runtime's own tables.
 PLUMBING = {"inbox", "outbox", "clock", "parked", "idempotency_keys", "api_keys", "alembic_version"}
-# Segments are made over HTTP, and who is in them depends on when; marks are gone when the clock has moved.
+# Segments are made over HTTP, and who is in them depends on when; marks are plumbing.
 _NOT_OF_EVENTS = {"segments", "segment_versions", "memberships", "memberships_due", "marks"}
 # Profile gives its rows versions by the wall clock of the moment. When somebody was looked at last, without effect,
 # depends on how records were grouped into batches.

@@ -19,24 +19,37 @@ async def advance_customers(session: Session, now: Now) -> bool:
 
     False if others may be left. Tells `lifecycle.stage_changed`, `segment.entered` and `segment.left`.
     """
-    marks, more = await repository.take_marks(session, _CHUNK)
+    marks, more = await repository.take_marks(session, _CHUNK, now.at)
     due = await repository.list_due(session, now.at, _CHUNK)
     # Who is due may be marked too: nobody is looked at as long as some of their marks could be left.
     customer_ids = sorted(marks if more else {*marks, *due})
     if not customer_ids:
         return True
     await repository.delete_passed_dues(session, customer_ids, now.at)
-    await advance_stages(session, now, _moving(customer_ids, marks, due), marks)
+    moving = _moving(now, customer_ids, marks, due)
+    await advance_stages(session, now, moving, marks)
+    await _keep_marks_ahead(session, marks, moving)
     await _settle_memberships(session, now, customer_ids, marks)
     return not more and len(due) < _CHUNK
 
 
-def _moving(customer_ids: Sequence[str], marks: Mapping[str, Mark], due: Sequence[str]) -> list[str]:
+def _moving(now: Now, customer_ids: Sequence[str], marks: Mapping[str, Mark], due: Sequence[str]) -> list[str]:
     """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it."""
     if len(due) >= _CHUNK:
         return list(customer_ids)  # anybody may be due
-    moving = {*due, *(customer_id for customer_id, mark in marks.items() if mark.changes_from is not None)}
+    moving = {*due, *(customer_id for customer_id, mark in marks.items() if mark.moves_by(now.at))}
     return [customer_id for customer_id in customer_ids if customer_id in moving]
+
+
+async def _keep_marks_ahead(session: Session, marks: Mapping[str, Mark], moving: Sequence[str]) -> None:
+    """What is told ahead of the tick, as a backlog does, is looked at when its tick has come, and then only once."""
+    moved = set(moving)
+    ahead = {
+        customer_id: Mark(mark.changes_from, untimed=False)
+        for customer_id, mark in marks.items()
+        if mark.changes_from is not None and customer_id not in moved
+    }
+    await repository.wait_for(session, ahead)
 
 
 async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:

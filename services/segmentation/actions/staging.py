@@ -22,7 +22,7 @@ async def advance_stages(session: Session, now: Now, customer_ids: list[str], ma
     changes: dict[str, datetime | None] = {
         customer_id: marks[customer_id].changes_from if customer_id in marks else None for customer_id in customer_ids
     }
-    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, finite(now.previous)) if changes else []
+    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, finite(now.previous))
     if not cases:
         return
     until = micros(now.at)

@@ -15,7 +15,7 @@ from services.segmentation.repository.lifecycle import (
     list_history,
     save_advances,
 )
-from services.segmentation.repository.marks import Mark, list_due, take_marks
+from services.segmentation.repository.marks import Mark, list_due, take_marks, wait_for
 from services.segmentation.repository.memberships import (
     Cause,
     add_memberships,
@@ -88,4 +88,5 @@ __all__ = [
     "update_segment",
     "upsert_customers",
     "upsert_orders",
+    "wait_for",
 ]

@@ -86,6 +86,8 @@ async def get_cases(
     previous: datetime,
 ) -> list[Case]:
     """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
+    if not changes:
+        return []
     rows = await fetch(session, _CASES, as_array(list(changes)), as_array(list(changes.values())), at, previous)
     again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
     if not again:

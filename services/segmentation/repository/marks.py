@@ -1,6 +1,6 @@
 """Whom the next tick has to look at: those of whom something was told, and those for whom time alone does something."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,16 +17,25 @@ class Mark(NamedTuple):
         instants = [at for at in (self.changes_from, other.changes_from) if at is not None]
         return Mark(min(instants, default=None), self.untimed or other.untimed)
 
+    def moves_by(self, at: datetime) -> bool:
+        """Whether the lifecycle may be another by `at`."""
+        return self.changes_from is not None and self.changes_from <= at
 
-async def take_marks(session: Session, limit: int) -> tuple[dict[str, Mark], bool]:
-    """Takes the marks of up to `limit` customers away, all of each customer; and whether others are left."""
-    if not await fetch_one(session, "SELECT 1 FROM marks WHERE NOT merged LIMIT 1"):
-        return await _take_piece(session)
+
+async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[str, Mark], bool]:
+    """Takes the marks of up to `limit` customers away that do not wait for a tick after `at`, all of each customer;
+    and whether others are left.
+    """
+    if not await fetch_one(session, "SELECT 1 FROM marks WHERE NOT merged AND not_before <= $1 LIMIT 1", at):
+        return await _take_piece(session, at)
     # All marks of a customer go together: a half of them would show a past that never was.
-    marks = _merged(await fetch(session, "DELETE FROM marks RETURNING customer_ids, changes_from, untimed"))
+    rows = await fetch(
+        session, "DELETE FROM marks WHERE not_before <= $1 RETURNING customer_ids, changes_from, untimed", at
+    )
+    marks = _merged(rows)
     customer_ids = sorted(marks)
     for start in range(limit, len(marks), limit):
-        await _put_back(session, {key: marks[key] for key in customer_ids[start : start + limit]})
+        await _put_back(session, {key: marks[key] for key in customer_ids[start : start + limit]}, merged=True)
     return {key: marks[key] for key in customer_ids[:limit]}, len(marks) > limit
 
 
@@ -39,22 +48,35 @@ def _merged(rows: Iterable[Any]) -> dict[str, Mark]:
     return marks
 
 
-async def _take_piece(session: Session) -> tuple[dict[str, Mark], bool]:
+async def _take_piece(session: Session, at: datetime) -> tuple[dict[str, Mark], bool]:
     rows = await fetch(
         session,
-        """DELETE FROM marks WHERE mark_id = (SELECT min(mark_id) FROM marks)
+        """DELETE FROM marks WHERE mark_id = (SELECT min(mark_id) FROM marks WHERE not_before <= $1)
            RETURNING customer_ids, changes_from, untimed""",
+        at,
     )
-    return _merged(rows), bool(await fetch_one(session, "SELECT 1 FROM marks LIMIT 1"))
+    return _merged(rows), bool(await fetch_one(session, "SELECT 1 FROM marks WHERE not_before <= $1 LIMIT 1", at))
 
 
-async def _put_back(session: Session, marks: dict[str, Mark]) -> None:
+async def wait_for(session: Session, marks: Mapping[str, Mark]) -> None:
+    """Keeps marks for the first tick at which one of them may move a lifecycle; each has its instant."""
+    instants = [mark.changes_from for mark in marks.values() if mark.changes_from is not None]
+    if instants:
+        await _put_back(session, marks, not_before=min(instants))
+
+
+async def _put_back(
+    session: Session, marks: Mapping[str, Mark], *, merged: bool = False, not_before: datetime | None = None
+) -> None:
     await execute(
         session,
-        "INSERT INTO marks (merged, customer_ids, changes_from, untimed) VALUES (true, $1, $2, $3)",
+        """INSERT INTO marks (merged, customer_ids, changes_from, untimed, not_before)
+           VALUES ($1, $2, $3, $4, coalesce($5::timestamptz, '-infinity'))""",
+        merged,
         list(marks),
         [mark.changes_from for mark in marks.values()],
         [mark.untimed for mark in marks.values()],
+        not_before,
     )
 
 

@@ -8,22 +8,13 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from shared.inbox import Record
 from tests.faults.simulation.loop import Bell
 from tests.faults.simulation.processes import Process, Weather
 
 SESSION_SECONDS = 3.0
 _BATCH = 3
 _LOST, _UNANSWERED = 0.03, 0.03
-
-
-@dataclass(slots=True)
-class Record:
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(eq=False)

@@ -298,7 +298,7 @@ def _messages(told: list[Told]) -> list[tuple[str, bytes]]:
     return [(each.customer, each.body) for each in told]
 
 
-def _last_tick(bodies: list[bytes]) -> Tick | None:
+def _last_tick(bodies: list[bytes | None]) -> Tick | None:
     found: Tick | None = None
     for body in bodies:
         try:
