@@ -1,13 +1,32 @@
 """How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it."""
 
-from collections.abc import Awaitable, Callable, Container
-from typing import Any
+from collections.abc import Awaitable, Callable, Container, Iterable
+from typing import Any, Protocol, TypeVar
 
 from shared.database import Session
 from shared.events import ClockTicked, Event, type_of
 from shared.events.codec import EVENTS
 
 Handler = Callable[[Session, list[Any]], Awaitable[None]]
+
+
+class Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+Told = TypeVar("Told", bound=Versioned)
+
+
+def newest(told: Iterable[Told], key: Callable[[Told], str]) -> dict[str, Told]:
+    """By key: what its highest version says, whatever order they came in."""
+    found: dict[str, Told] = {}
+    for each in told:
+        name = key(each)
+        known = found.get(name)
+        if known is None or each.version > known.version:
+            found[name] = each
+    return found
 
 
 class Consumers:

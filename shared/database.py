@@ -155,7 +155,9 @@ async def fetch_value(session: ReadSession, sql: str, *args: Any) -> Any:
 
 def unnest(types: str) -> str:
     """SQL for rows of which `$1`, `$2`, … are the columns, made by `as_columns`; `types`: theirs, by spaces apart."""
-    return "unnest(" + ", ".join(f"${number}::text::{name}[]" for number, name in enumerate(types.split(), 1)) + ")"
+    # In the list of a SELECT, since `FROM unnest(a, b)` would write each column down by itself before it joins them.
+    columns = [f"unnest(${number}::text::{name}[]) AS c{number}" for number, name in enumerate(types.split(), 1)]
+    return "(SELECT " + ", ".join(columns) + ")"
 
 
 def as_columns(rows: Iterable[Sequence[Any]]) -> list[str | None]:

@@ -213,7 +213,8 @@ class Consumer(ConsumerRebalanceListener):
             auto_offset_reset="earliest",
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=session_seconds * 1000,
-            heartbeat_interval_ms=session_seconds * 100,
+            # By its answer a member hears that somebody has come and wants a share: they wait no longer than this.
+            heartbeat_interval_ms=min(1000, session_seconds * 100),
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=1_048_576,
             metadata_max_age_ms=_LOOK_AGAIN_MS,

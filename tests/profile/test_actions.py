@@ -124,8 +124,9 @@ async def test_an_order_that_two_workers_hear_of_at_once_is_one(fresh_database: 
 
 
 async def until_somebody_waits(database: Database) -> None:
-    while not await rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while not await rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_customer_is_told_once_for_each_batch_that_changed_them(fresh_database: FreshDatabase) -> None:

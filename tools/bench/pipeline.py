@@ -137,8 +137,12 @@ class _Run:
         found: dict[str, float] = {}
         while len(found) < len(connections):
             for service, connection in connections.items():
-                if service not in found and await connection.fetchval(_IS_THROUGH, self._at):
-                    found[service] = time.perf_counter()
+                if service in found:
+                    continue
+                # Those who come later listen to this one: while it is not through, they need not be asked.
+                if not await connection.fetchval(_IS_THROUGH, self._at):
+                    break
+                found[service] = time.perf_counter()
             if watched:
                 self._watch_memory()
             await asyncio.sleep(_LOOK_EVERY)

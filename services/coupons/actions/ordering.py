@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 
 from services.coupons import repository
 from services.coupons.actions import telling
@@ -18,6 +19,7 @@ from services.coupons.domain import (
 )
 from services.coupons.repository.orders import PaidOrder
 from shared import outbox
+from shared.consuming import newest
 from shared.database import Session
 from shared.errors import Refusal
 from shared.events.profile import OrderPaid, OrderState
@@ -31,17 +33,13 @@ Named = tuple[str, str, str]
 
 async def note_paid_orders(session: Session, events: Sequence[OrderPaid]) -> None:
     """The newest version of each paid order that names codes is known, and waits for the tick if it counts."""
-    newest: dict[str, OrderState] = {}
-    for event in events:
-        order = event.data
-        if order.order_key not in newest or newest[order.order_key].version < order.version:
-            newest[order.order_key] = order
+    told = newest((event.data for event in events), attrgetter("order_key"))
     # Most orders name no code. Of those only the ones that did before are of interest.
-    named = (_paid_order(order) for order in newest.values() if order.coupons)
+    named = (_paid_order(order) for order in told.values() if order.coupons)
     found = [order for order in named if order.codes]
-    without = newest.keys() - {order.order_key for order in found}
+    without = told.keys() - {order.order_key for order in found}
     known = await repository.find_known_orders(session, list(without)) if without else set[str]()
-    found += [_paid_order(newest[key]) for key in known]
+    found += [_paid_order(told[key]) for key in known]
     if found:
         await repository.upsert_orders(session, found)
 

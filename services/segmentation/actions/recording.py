@@ -2,24 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
 from services.segmentation import repository
 from services.segmentation.domain import finite
 from services.segmentation.repository import Customer, Order
+from shared.consuming import newest
 from shared.database import Session
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated, Spend
 
 
 async def record_customers(session: Session, events: Sequence[ProfileUpdated]) -> None:
     """Each customer's facts are those of the highest version told; whose changed is marked."""
-    newest: dict[str, Profile] = {}
-    for event in events:
-        known = newest.get(event.data.customer_id)
-        if known is None or event.data.version > known.version:
-            newest[event.data.customer_id] = event.data
-    await repository.upsert_customers(session, [_customer(newest[key]) for key in sorted(newest)])
+    told = newest((event.data for event in events), attrgetter("customer_id"))
+    await repository.upsert_customers(session, [_customer(told[key]) for key in sorted(told)])
 
 
 async def record_orders(
@@ -29,12 +27,8 @@ async def record_orders(
 
     `untimed`: these events do not say when they happened, so what they bring about is dated by the tick.
     """
-    newest: dict[str, OrderState] = {}
-    for event in events:
-        known = newest.get(event.data.order_key)
-        if known is None or event.data.version > known.version:
-            newest[event.data.order_key] = event.data
-    await repository.upsert_orders(session, [_order(newest[key]) for key in sorted(newest)], untimed=untimed)
+    told = newest((event.data for event in events), attrgetter("order_key"))
+    await repository.upsert_orders(session, [_order(told[key]) for key in sorted(told)], untimed=untimed)
 
 
 def _customer(told: Profile) -> Customer:

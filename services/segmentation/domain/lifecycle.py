@@ -23,7 +23,7 @@ _LAST = datetime.max.replace(tzinfo=UTC) - _MICROSECOND
 
 def finite(at: datetime) -> datetime:
     """The instant, or the nearest one that can be reckoned with."""
-    return min(max(at, _FIRST), _LAST)
+    return at if _FIRST <= at <= _LAST else min(max(at, _FIRST), _LAST)
 
 
 def micros(at: datetime) -> Micros:

@@ -22,6 +22,9 @@ class Mark(NamedTuple):
         return self.changes_from is not None and self.changes_from <= at
 
 
+_TOUCHED = Mark(None, untimed=False)
+
+
 async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[str, Mark], bool]:
     """Takes the marks of up to `limit` customers away that do not wait for a tick after `at`, all of each customer;
     and whether others are left.
@@ -43,8 +46,11 @@ def _merged(rows: Iterable[Any]) -> dict[str, Mark]:
     marks: dict[str, Mark] = {}
     for row in rows:
         for customer_id, changes_from, untimed in zip(*row, strict=True):
-            mark, known = Mark(changes_from, untimed), marks.get(customer_id)
-            marks[customer_id] = mark if known is None else known.widened(mark)
+            if changes_from is None and not untimed:
+                marks.setdefault(customer_id, _TOUCHED)  # nearly all are: a visit, or facts of which the order was told
+            else:
+                mark, known = Mark(changes_from, untimed), marks.get(customer_id, _TOUCHED)
+                marks[customer_id] = mark if known is _TOUCHED else known.widened(mark)
     return marks
 
 

@@ -35,7 +35,7 @@ async def note_stages(session: Session, events: Sequence[LifecycleStageChanged])
         if change.current
     ]
     await repository.upsert_stages(session, current)
-    awaited = await repository.list_awaited(session)
+    awaited = await _awaited(session)
     causes = [
         Cause(
             kind=Kind.STAGE,
@@ -56,7 +56,7 @@ async def note_entries(session: Session, events: Sequence[SegmentEntered]) -> No
     a campaign that it can be one for.
     """
     await repository.upsert_memberships(session, list(_memberships(events, member=True)))
-    awaited = await repository.list_awaited(session)
+    awaited = await _awaited(session)
     causes = [
         Cause(
             kind=Kind.SEGMENT,
@@ -70,6 +70,14 @@ async def note_entries(session: Session, events: Sequence[SegmentEntered]) -> No
         if not event.data.backfilled and (Kind.SEGMENT, event.data.segment_id) in awaited
     ]
     await repository.add_causes(session, causes)
+
+
+async def _awaited(session: Session) -> set[tuple[Kind, str]]:
+    """What some campaign waits for, asked once for a batch."""
+    batch: dict[str, set[tuple[Kind, str]]] = session.info["batch"]
+    if "awaited" not in batch:
+        batch["awaited"] = await repository.list_awaited(session)
+    return batch["awaited"]
 
 
 async def note_leavings(session: Session, events: Sequence[SegmentLeft]) -> None:
