@@ -23,10 +23,6 @@ class Item(msgspec.Struct, gc=False):
     event: Event | None
     reason: str | None = None
 
-    @property
-    def matters(self) -> bool:
-        return self.event is not None or self.reason is not None
-
     def parked(self, reason: str) -> Parked:
         record = self.record
         return Parked(record.topic, record.partition, record.offset, record.key, record.value, reason)

@@ -160,7 +160,7 @@ class Buffers:
             if part is None or part.offset != step.offset:
                 continue
             for _ in range(step.next_offset - step.offset):
-                part.matter -= part.items.popleft().matters
+                part.matter -= part.items.popleft() is not _PASSED
             part.offset = step.next_offset
             part.ticks -= step.ticks
             if step.tick_at is not None:

@@ -44,8 +44,8 @@ def visit(number: int, traceparent: str | None = None) -> Event:
 
 
 def heard(*events: Event, header: str | None = None) -> Batch:
-    """A batch of records, each with the key of its number."""
-    headers = (("traceparent", header.encode()),) if header else ()
+    """A batch of records, each with the key of its number; an empty header is one without a value."""
+    headers = () if header is None else (("traceparent", header.encode() or None),)
     items = [Item(Record("t", 0, n, b"key%d" % n, headers=headers), event) for n, event in enumerate(events)]
     return Batch(events=items, size=len(items))
 
@@ -154,6 +154,13 @@ async def test_the_header_of_a_record_is_believed_before_its_body(spans: Spans, 
     with tracing.batch(heard(visit(0, context(7)), header=context(8))):
         pass
     assert [span.trace_id for span in sent(spans, collector)] == [f"{8:032x}"]
+
+
+async def test_a_header_without_a_value_says_nothing_and_stops_nobody(spans: Spans, collector: Collector) -> None:
+    """Kafka allows it, and whoever tells us sets it as they like."""
+    with tracing.batch(heard(visit(0, context(7)), header="")):
+        pass
+    assert [span.trace_id for span in sent(spans, collector)] == [f"{7:032x}"]
 
 
 async def test_only_sound_contexts_that_are_to_be_recorded_are_followed(spans: Spans, collector: Collector) -> None:
