@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from services.coupons.domain import Coupon, Status
 from services.coupons.errors import CouponNotFound
 from services.coupons.repository.templates import definition_of
-from shared.database import ReadSession, Session, execute, fetch, fetch_one
+from shared.database import ReadSession, Session, as_columns, execute, fetch, fetch_one, unnest
 
 # Instants compared, never a status that somebody sets; $1 is now.
 _SHOWN = """
@@ -21,6 +22,22 @@ SELECT * FROM (
 """
 
 
+_COLUMNS = {
+    "coupon_id": "text",
+    "code": "text",
+    "decision_id": "text",
+    "campaign_id": "text",
+    "customer_id": "text",
+    "template_id": "text",
+    "template_version": "int",
+    "kind": "text",
+    "channel": "text",
+    "issued_at": "timestamptz",
+    "valid_from": "timestamptz",
+    "valid_until": "timestamptz",
+    "uses": "bigint",
+}
+_ADD = f"INSERT INTO coupons ({', '.join(_COLUMNS)}) SELECT * FROM {unnest(' '.join(_COLUMNS.values()))}"
 _SAME = tuple(field.name for field in fields(Coupon) if field.name != "definition")
 
 
@@ -37,28 +54,9 @@ def coupon_of(row: Any) -> Coupon:
 
 
 async def add_coupons(session: Session, coupons: Sequence[Coupon]) -> None:
+    """Inserts them; none is there yet."""
     rows = sorted(coupons, key=lambda coupon: coupon.coupon_id)
-    await execute(
-        session,
-        """INSERT INTO coupons (coupon_id, code, decision_id, campaign_id, customer_id, template_id, template_version,
-                  kind, channel, issued_at, valid_from, valid_until, uses)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
-                                $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-                                $13::bigint[])""",
-        [coupon.coupon_id for coupon in rows],
-        [coupon.code for coupon in rows],
-        [coupon.decision_id for coupon in rows],
-        [coupon.campaign_id for coupon in rows],
-        [coupon.customer_id for coupon in rows],
-        [coupon.template_id for coupon in rows],
-        [coupon.template_version for coupon in rows],
-        [coupon.kind for coupon in rows],
-        [coupon.channel for coupon in rows],
-        [coupon.issued_at for coupon in rows],
-        [coupon.valid_from for coupon in rows],
-        [coupon.valid_until for coupon in rows],
-        [coupon.uses for coupon in rows],
-    )
+    await execute(session, _ADD, *as_columns(map(attrgetter(*_COLUMNS), rows)))
 
 
 async def get_coupon(session: ReadSession, code: str, now: datetime) -> tuple[Coupon, Status]:

@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from services.coupons.domain import Answer, Customer, Decision, Outcome
-from shared.database import ReadSession, Session, execute, fetch
+from shared.database import ReadSession, Session, as_columns, execute, fetch, unnest
 
+_COLUMNS = {
+    "decision_id": "text",
+    "campaign_id": "text",
+    "customer_id": "text",
+    "arm": "text",
+    "caused_at": "timestamptz",
+    "decided_at": "timestamptz",
+    "priority": "int",
+    "template_id": "text",
+    "channel": "text",
+    "anti_harassment": "bool",
+    "limit_per_customer": "bigint",
+}
 # Whole customers: a customer's decisions are ranked and answered together, wherever a chunk ends.
-_WAITING = """
+_WAITING = f"""
 WITH first AS (SELECT customer_id FROM known_decisions WHERE outcome IS NULL ORDER BY customer_id LIMIT $1)
-SELECT decision_id, campaign_id, customer_id, arm, caused_at, decided_at, priority, template_id, channel,
-       anti_harassment, limit_per_customer
+SELECT {", ".join(_COLUMNS)}
 FROM known_decisions WHERE outcome IS NULL AND customer_id <= (SELECT max(customer_id) FROM first)
 """
 
@@ -20,22 +33,9 @@ async def add_decisions(session: Session, decisions: Sequence[Decision]) -> None
     rows = sorted(decisions, key=lambda decision: decision.decision_id)
     await execute(
         session,
-        """INSERT INTO known_decisions (decision_id, campaign_id, customer_id, arm, caused_at, decided_at, priority,
-                  template_id, channel, anti_harassment, limit_per_customer)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                                $7::int[], $8::text[], $9::text[], $10::bool[], $11::bigint[])
-           ON CONFLICT DO NOTHING""",
-        [decision.decision_id for decision in rows],
-        [decision.campaign_id for decision in rows],
-        [decision.customer_id for decision in rows],
-        [decision.arm for decision in rows],
-        [decision.caused_at for decision in rows],
-        [decision.decided_at for decision in rows],
-        [decision.priority for decision in rows],
-        [decision.template_id for decision in rows],
-        [decision.channel for decision in rows],
-        [decision.anti_harassment for decision in rows],
-        [decision.limit_per_customer for decision in rows],
+        f"""INSERT INTO known_decisions ({", ".join(_COLUMNS)})
+           SELECT * FROM {unnest(" ".join(_COLUMNS.values()))} ON CONFLICT DO NOTHING""",
+        *as_columns(map(attrgetter(*_COLUMNS), rows)),
     )
 
 

@@ -3,17 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from services.coupons.domain import Redemption
 from services.coupons.errors import RedemptionNotFound
-from shared.database import ReadSession, Session, execute, fetch, fetch_one
+from shared.database import ReadSession, Session, as_columns, execute, fetch, fetch_one, unnest
 
 ROWS = """
 SELECT r.*, c.code, c.campaign_id, c.customer_id, c.channel FROM redemptions AS r JOIN coupons AS c USING (coupon_id)
 """
 
 
+_COLUMNS = {
+    "redemption_id": "text",
+    "coupon_id": "text",
+    "shop_id": "text",
+    "order_id": "text",
+    "reference": "text",
+    "attempt": "int",
+    "amount": "bigint",
+    "currency": "text",
+    "platform": "bigint",
+    "merchant": "bigint",
+    "redeemed_at": "timestamptz",
+    "by_order": "bool",
+}
 _FIELDS = tuple(field.name for field in fields(Redemption))
 
 
@@ -26,29 +41,14 @@ async def add_redemptions(session: Session, redemptions: Sequence[Redemption]) -
     rows = sorted(redemptions, key=lambda redemption: redemption.redemption_id)
     await execute(
         session,
-        """WITH added AS (
-               INSERT INTO redemptions (redemption_id, coupon_id, shop_id, order_id, reference, attempt, amount,
-                      currency, platform, merchant, redeemed_at, by_order)
-               SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[],
-                                    $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::timestamptz[],
-                                    $12::bool[])
-               RETURNING coupon_id
+        f"""WITH added AS (
+               INSERT INTO redemptions ({", ".join(_COLUMNS)})
+               SELECT * FROM {unnest(" ".join(_COLUMNS.values()))} RETURNING coupon_id
            )
            UPDATE coupons AS c SET used = c.used + n.uses
            FROM (SELECT coupon_id, count(*) AS uses FROM added GROUP BY coupon_id) AS n
            WHERE c.coupon_id = n.coupon_id""",
-        [redemption.redemption_id for redemption in rows],
-        [redemption.coupon_id for redemption in rows],
-        [redemption.shop_id for redemption in rows],
-        [redemption.order_id for redemption in rows],
-        [redemption.reference for redemption in rows],
-        [redemption.attempt for redemption in rows],
-        [redemption.amount for redemption in rows],
-        [redemption.currency for redemption in rows],
-        [redemption.platform for redemption in rows],
-        [redemption.merchant for redemption in rows],
-        [redemption.redeemed_at for redemption in rows],
-        [redemption.by_order for redemption in rows],
+        *as_columns(map(attrgetter(*_COLUMNS), rows)),
     )
 
 

@@ -110,12 +110,9 @@ async def add_refunds(session: Session, refunds: Sequence[Refund]) -> None:
     rows = sorted(refunds, key=lambda refund: (refund.order_key, refund.refund_id))
     await execute(
         session,
-        """INSERT INTO refunds (order_key, refund_id, amount, refunded_at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) ON CONFLICT DO NOTHING""",
-        [refund.order_key for refund in rows],
-        [refund.refund_id for refund in rows],
-        [refund.amount for refund in rows],
-        [refund.refunded_at for refund in rows],
+        f"""INSERT INTO refunds (order_key, refund_id, amount, refunded_at)
+           SELECT * FROM {unnest("text text bigint timestamptz")} ON CONFLICT DO NOTHING""",
+        *as_columns((refund.order_key, refund.refund_id, refund.amount, refund.refunded_at) for refund in rows),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from services.targeting.domain import Decision
 from services.targeting.errors import CustomerNotFound, DecisionNotFound
-from shared.database import ReadSession, Session, execute, fetch, fetch_one, fetch_value
+from shared.database import ReadSession, Session, as_columns, execute, fetch, fetch_one, fetch_value, unnest
 
 _SELECT = """SELECT d.*, o.outcome, o.code AS outcome_code, o.coupon_id, o.coupon_code, o.at AS outcome_at
              FROM decisions AS d LEFT JOIN decision_outcomes AS o USING (decision_id)"""
@@ -63,15 +63,9 @@ async def add_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
     rows = sorted({outcome.decision_id: outcome for outcome in outcomes}.values(), key=lambda o: o.decision_id)
     await execute(
         session,
-        """INSERT INTO decision_outcomes (decision_id, outcome, code, coupon_id, coupon_code, at)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-           ON CONFLICT DO NOTHING""",
-        [row.decision_id for row in rows],
-        [row.outcome for row in rows],
-        [row.code for row in rows],
-        [row.coupon_id for row in rows],
-        [row.coupon_code for row in rows],
-        [row.at for row in rows],
+        f"""INSERT INTO decision_outcomes (decision_id, outcome, code, coupon_id, coupon_code, at)
+           SELECT * FROM {unnest("text text text text text timestamptz")} ON CONFLICT DO NOTHING""",
+        *as_columns((row.decision_id, row.outcome, row.code, row.coupon_id, row.coupon_code, row.at) for row in rows),
     )
 
 

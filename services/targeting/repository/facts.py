@@ -1,7 +1,6 @@
 """What others told of customers: that they exist, their stages and memberships, and what they have just entered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,8 +23,7 @@ class Stage(NamedTuple):
         return (self.decided_at, self.since, self.change_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """Whether a customer is in a segment, and since when; the latest `(decided_at, since, version, member)` wins."""
 
     segment_id: str
@@ -80,18 +78,13 @@ async def upsert_memberships(session: Session, memberships: Sequence[Membership]
     rows = sorted(latest.values(), key=lambda membership: membership.key)
     await execute(
         session,
-        """INSERT INTO known_memberships AS k (segment_id, customer_id, member, since, decided_at, segment_version)
-           SELECT * FROM unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::bigint[])
+        f"""INSERT INTO known_memberships AS k (segment_id, customer_id, member, since, decided_at, segment_version)
+           SELECT * FROM {unnest("text text bool timestamptz timestamptz bigint")}
            ON CONFLICT (segment_id, customer_id) DO UPDATE SET member = excluded.member, since = excluded.since,
                   decided_at = excluded.decided_at, segment_version = excluded.segment_version
            WHERE (excluded.decided_at, excluded.since, excluded.segment_version, excluded.member)
                  > (k.decided_at, k.since, k.segment_version, k.member)""",
-        [row.segment_id for row in rows],
-        [row.customer_id for row in rows],
-        [row.member for row in rows],
-        [row.since for row in rows],
-        [row.decided_at for row in rows],
-        [row.version for row in rows],
+        *as_columns(rows),
     )
 
 
