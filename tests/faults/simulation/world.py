@@ -43,6 +43,8 @@ class World:
     forgets_growth: bool = False
     # Whether a relay may lose its session to a growing topic and go on publishing until it notices.
     relays_unaware: bool = False
+    # Whether somebody copies old records of the first service's topic to its end, as tools that mirror topics do.
+    mirrored: bool = False
     # What a worker may die of without its being wrong.
     forgives: tuple[type[Exception], ...] = ()
     processes: dict[str, Process] = field(default_factory=dict[str, Process])
@@ -139,6 +141,16 @@ class World:
         self.weather.stormy = False
         for topic in list(self.half_grown):
             await self._write_missing_ticks(topic)
+
+    async def mirror(self) -> None:
+        """What was told once is told again, however much has been told since."""
+        dice = random.Random(f"mirror {self.seed}")
+        while self.weather.stormy:
+            await asyncio.sleep(dice.expovariate(1.0))
+            parts = self.broker.topics[topics.PROFILE]
+            number = dice.randrange(len(parts))
+            if told := [(record.key, record.value) for record in parts[number] if record.key and record.value]:
+                self.broker.append(topics.PROFILE, number, [dice.choice(told)])
 
     def _any_process(self) -> Process | None:
         alive = [each for each in self.processes.values() if each.mortal and not each.dead]
@@ -264,6 +276,8 @@ class World:
         telling = [asyncio.create_task(self.tell(steps))]
         if self.stormy:
             telling.append(asyncio.create_task(self.trouble()))
+            if self.mirrored:
+                telling.append(asyncio.create_task(self.mirror()))
         try:
             async with asyncio.timeout(_PATIENCE):
                 while not (all(task.done() for task in telling) and self._quiet(steps)):
