@@ -12,11 +12,11 @@ import pytest
 import uvloop
 
 from deploy.local.stack import Stack
-from shared import topics
+from shared import kafka, topics
 from shared.client import AIOKafkaConnection
 from shared.events import Tick
 from shared.inbox import Partition
-from shared.kafka import Consumer, KafkaError, create_topics, encode_tick, send
+from shared.kafka import Consumer, KafkaError, Producer, create_topics, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
 
@@ -116,6 +116,23 @@ async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_s
     finally:
         broker.resume()
         await consumer.stop()
+
+
+async def test_nobody_waits_without_an_end_to_hear_of_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka does once its own task has ended, or when the broker accepts connections and says nothing."""
+    monkeypatch.setattr(kafka, "_METADATA_SECONDS", 0.5)
+
+    class Deaf:
+        class client:
+            @staticmethod
+            async def force_metadata_update() -> None:
+                await asyncio.Event().wait()
+
+    producer = Producer("nowhere")
+    monkeypatch.setattr(producer, "_client", Deaf)
+    async with asyncio.timeout(10):
+        with pytest.raises(TimeoutError):
+            await producer.count_partitions("orders")
 
 
 async def _write_to_a_connection_that_was_reset() -> None:
