@@ -15,9 +15,12 @@ _send = _Connection.send
 
 
 def change() -> None:
-    """From now on all clients in this process are as we need them."""
-    _Connection.send = send
-    _Records._consumer_record = record_of
+    """From now on all clients in this process are as we need them; raises ImportError if aiokafka is made otherwise."""
+    ours = ((_Connection, "send", send), (_Records, "_consumer_record", record_of), (_Records, "__iter__", records_of))
+    for owner, name, method in ours:
+        if not hasattr(owner, name):
+            raise ImportError(f"aiokafka's {owner.__name__} has no {name} any more, which shared/client.py replaces")
+        setattr(owner, name, method)
 
 
 def send(connection: Any, request: Any, expect_response: bool = True) -> Any:

@@ -161,8 +161,11 @@ def unnest(types: str) -> str:
 
 
 def as_columns(rows: Iterable[Sequence[Any]]) -> list[str | None]:
-    """Rows, one at least, as the parameters of `unnest`. What is NULL in all of them costs nothing."""
-    return [None if _is_empty(column) else as_array(column) for column in zip(*rows, strict=True)]
+    """Rows as the parameters of `unnest`; raises ValueError without any. What is NULL in all of them costs nothing."""
+    columns = [None if _is_empty(column) else as_array(column) for column in zip(*rows, strict=True)]
+    if not columns:
+        raise ValueError("no rows, so nobody knows how many columns")
+    return columns
 
 
 def _is_empty(column: Sequence[Any]) -> bool:

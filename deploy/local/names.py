@@ -1,5 +1,6 @@
 """The processes of the stack and the port each of them has unless told otherwise."""
 
+# Each listens to those before it, so who comes last is the last to know.
 SERVICES = ("profile", "segmentation", "targeting", "coupons", "metrics")
 SERVERS = ("kafka", "postgres")
 PROCESSES = SERVERS + tuple(name + role for name in SERVICES for role in ("", "-worker"))

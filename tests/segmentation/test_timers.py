@@ -231,6 +231,7 @@ async def test_instants_at_the_ends_of_the_calendar_stop_no_clock(database: Data
     assert [(row["customer_id"], row["stage"]) for row in found] == [
         ("anna", "churned"),
         ("ben", "churned"),
+        ("dora", None),
         ("emil", "potential"),
     ]
 
@@ -291,20 +292,35 @@ async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
     assert not await rows(database, "SELECT 1 FROM marks")
 
 
-async def test_what_is_told_ahead_of_the_tick_is_looked_at_when_its_tick_has_come_and_not_before(
+def seconds(number: float) -> datetime:
+    return T0 + timedelta(seconds=number)
+
+
+def new_since(events: list[Event]) -> list[float]:
+    """When those were who are new, in seconds."""
+    assert {change[1] for change in stage_changes(events)} <= {"new"}
+    return sorted(round(change[0] * 86_400, 3) for change in stage_changes(events))
+
+
+async def test_what_is_told_a_little_ahead_is_looked_at_when_its_tick_has_come_and_not_before(
     database: Database,
 ) -> None:
-    """As in a backlog, where profile tells of instants that no tick has reached yet."""
-    looked_at = "SELECT customer_id, evaluated_at FROM lifecycle_states ORDER BY 1"
-    await apply(database, order(1, 5.5, "anna"), order(2, 7.5, "ben"))
-    await tick(database, 5)
-    await tick(database, 6)
-    assert [change[:2] for change in stage_changes(await told(database))] == [(5.5, "new")]
-    assert await rows(database, looked_at) == [{"customer_id": "anna", "evaluated_at": day(6)}]
-    await tick(database, 7)
-    assert await rows(database, "SELECT 1 FROM marks")
-    await tick(database, 8)
-    assert [change[:2] for change in stage_changes(await told(database))] == [(7.5, "new")]
+    """As in a backlog, where profile tells of instants that no tick has reached yet; decision 0033."""
+    looked_at = "SELECT customer_id FROM lifecycle_states ORDER BY 1"
+    waiting = "SELECT mark_id, customer_ids FROM marks ORDER BY not_before"
+    ahead = {"anna": 3, "ben": 8, "carl": 8.5, "dora": 3_600}
+    await apply(database, *(order(number, seconds(at), name) for number, (name, at) in enumerate(ahead.items())))
+    await tick(database, seconds(1))
+    before = await rows(database, waiting)
+    assert [row["customer_ids"] for row in before] == [["anna"], ["ben", "carl"]]
+    assert [row["customer_id"] for row in await rows(database, looked_at)] == ["dora"]
+    await tick(database, seconds(5))
+    assert new_since(await told(database)) == [3]
+    assert await rows(database, waiting) == before[1:], "those of another second are not written anew"
+    await tick(database, seconds(8))
+    assert [row["customer_ids"] for row in await rows(database, waiting)] == [["carl"]]
+    await tick(database, seconds(3_600))
+    assert new_since(await told(database)) == [8, 8.5, 3_600]
     assert not await rows(database, "SELECT 1 FROM marks")
 
 
@@ -313,16 +329,16 @@ async def test_marks_that_wait_hold_up_nobody_else(
     database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(settling, "_CHUNK", chunk)
-    await apply(database, *(order(number, 1 + number / 10, f"c{number}") for number in range(9)))
-    await tick(database, 1.35)
-    assert [change[:2] for change in stage_changes(await told(database))] == [(1 + n / 10, "new") for n in range(4)]
+    await apply(database, *(order(number, seconds(number), f"c{number}") for number in range(9)))
+    await tick(database, seconds(3.5))
+    assert new_since(await told(database)) == [0, 1, 2, 3]
     # One of those who wait has bought before as well, and another one's order never was.
-    await apply(database, order(20, 1.2, "c8"), order(7, 1.7, "c7", kind=OrderCancelled, version=2, counted=False))
-    await tick(database, 1.65)
-    found = sorted(change[:2] for change in stage_changes(await told(database)))
-    assert found == [(1.2, "new"), (1.4, "new"), (1.5, "new"), (1.6, "new")]
-    await tick(database, 2)
-    assert stage_changes(await told(database)) == []
+    never = order(7, seconds(7), "c7", kind=OrderCancelled, version=2, counted=False)
+    await apply(database, order(20, seconds(2), "c8"), never)
+    await tick(database, seconds(6.5))
+    assert new_since(await told(database)) == [2, 4, 5, 6]
+    await tick(database, seconds(60))
+    assert new_since(await told(database)) == []
     buyers = await rows(database, "SELECT DISTINCT customer_id FROM lifecycle_history ORDER BY 1")
     assert [row["customer_id"] for row in buyers] == [f"c{number}" for number in range(9) if number != 7]
 

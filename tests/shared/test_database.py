@@ -112,3 +112,9 @@ async def test_a_server_that_goes_away_is_told_from_data_that_it_refuses(fresh_d
         async with Database("postgresql://nobody@127.0.0.1:1/nothing").transaction():
             pass
     assert is_transient(absent.value)
+
+
+def test_no_rows_are_no_columns_and_said_so() -> None:
+    """The driver would take the missing parameters for a fault of the connection, to be tried again for ever."""
+    with pytest.raises(ValueError, match="no rows"):
+        as_columns([])

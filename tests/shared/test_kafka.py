@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +13,10 @@ import pytest
 import uvloop
 
 from deploy.local.stack import Stack
-from shared import kafka, topics
-from shared.client import AIOKafkaConnection
+from shared import client, kafka, topics
+from shared.client import AIOKafkaConnection, PartitionRecords
 from shared.events import Tick
-from shared.inbox import Partition
+from shared.inbox import Partition, Record
 from shared.kafka import Consumer, KafkaError, Producer, create_topics, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
@@ -116,6 +117,39 @@ async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_s
     finally:
         broker.resume()
         await consumer.stop()
+
+
+async def test_what_is_fetched_comes_as_records_of_ours(servers: Stack) -> None:
+    """As aiokafka's own they would say the same, and be three times as large."""
+    bootstrap, assignee = servers.environment()["COMEBACK_KAFKA_BOOTSTRAP"], Assignee()
+    await create_topics(bootstrap)
+    producer = Producer(bootstrap)
+    consumer = Consumer(bootstrap, f"group-{secrets.token_hex(4)}", [topics.COUPONS], assignee, session_seconds=6)
+    key, began = secrets.token_hex(8), round(time.time() * 1000)
+    found: list[Record] = []
+    await consumer.start()
+    await producer.start()
+    try:
+        await producer.publish(topics.COUPONS, [(key, b"one"), (key, b"two")])
+        async with asyncio.timeout(30):
+            while len(found) < 2:
+                polled = await consumer.poll(200)
+                found += [each for part in polled.values() for each in part if each.key == key.encode()]
+    finally:
+        await producer.stop()
+        await consumer.stop()
+    assert {type(each) for each in found} == {Record}
+    assert [each.value for each in found] == [b"one", b"two"]
+    assert found[1].offset == found[0].offset + 1
+    assert {each.topic for each in found} == {topics.COUPONS}
+    assert {name for each in found for name, _ in each.headers} == {"content-type"}
+    assert all(0 <= each.timestamp - began < 60_000 for each in found)
+
+
+def test_another_aiokafka_is_noticed_when_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(PartitionRecords, "_consumer_record")
+    with pytest.raises(ImportError, match="_consumer_record"):
+        client.change()
 
 
 async def test_nobody_waits_without_an_end_to_hear_of_partitions(monkeypatch: pytest.MonkeyPatch) -> None:

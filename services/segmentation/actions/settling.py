@@ -24,11 +24,11 @@ async def advance_customers(session: Session, now: Now) -> bool:
     # Who is due may be marked too: nobody is looked at as long as some of their marks could be left.
     customer_ids = sorted(marks if more else {*marks, *due})
     if not customer_ids:
-        return True
+        return not more
     await repository.delete_passed_dues(session, customer_ids, now.at)
     moving = _moving(now, customer_ids, marks, due)
     await advance_stages(session, now, moving, marks)
-    await _keep_marks_ahead(session, marks, moving)
+    await _keep_waiting(session, now, marks, moving)
     await _settle_memberships(session, now, customer_ids, marks)
     return not more and len(due) < _CHUNK
 
@@ -37,19 +37,16 @@ def _moving(now: Now, customer_ids: Sequence[str], marks: Mapping[str, Mark], du
     """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it."""
     if len(due) >= _CHUNK:
         return list(customer_ids)  # anybody may be due
-    moving = {*due, *(customer_id for customer_id, mark in marks.items() if mark.moves_by(now.at))}
+    moving = {key for key, mark in marks.items() if mark.changes_from is not None and not mark.waits_at(now.at)}
+    moving.update(due)
     return [customer_id for customer_id in customer_ids if customer_id in moving]
 
 
-async def _keep_marks_ahead(session: Session, marks: Mapping[str, Mark], moving: Sequence[str]) -> None:
-    """What is told ahead of the tick, as a backlog does, is looked at when its tick has come, and then only once."""
+async def _keep_waiting(session: Session, now: Now, marks: Mapping[str, Mark], moving: Sequence[str]) -> None:
+    """What is told a little ahead of the tick, as in a backlog, is looked at when its tick has come, and then once."""
     moved = set(moving)
-    ahead = {
-        customer_id: Mark(mark.changes_from, untimed=False)
-        for customer_id, mark in marks.items()
-        if mark.changes_from is not None and customer_id not in moved
-    }
-    await repository.wait_for(session, ahead)
+    waiting = {key: mark for key, mark in marks.items() if mark.waits_at(now.at) and key not in moved}
+    await repository.wait_for(session, waiting)
 
 
 async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:

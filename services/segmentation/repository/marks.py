@@ -1,10 +1,14 @@
 """Whom the next tick has to look at: those of whom something was told, and those for whom time alone does something."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from shared.database import ReadSession, Session, execute, fetch, fetch_one
+
+# What waits costs a little at each tick of its second; what lies further ahead is looked at now, and found when due.
+_A_LITTLE = timedelta(seconds=10)
 
 
 class Mark(NamedTuple):
@@ -17,9 +21,9 @@ class Mark(NamedTuple):
         instants = [at for at in (self.changes_from, other.changes_from) if at is not None]
         return Mark(min(instants, default=None), self.untimed or other.untimed)
 
-    def moves_by(self, at: datetime) -> bool:
-        """Whether the lifecycle may be another by `at`."""
-        return self.changes_from is not None and self.changes_from <= at
+    def waits_at(self, at: datetime) -> bool:
+        """Whether what it says of the lifecycle is ahead of `at`, and not far."""
+        return self.changes_from is not None and at < self.changes_from <= at + _A_LITTLE
 
 
 _TOUCHED = Mark(None, untimed=False)
@@ -65,10 +69,11 @@ async def _take_piece(session: Session, at: datetime) -> tuple[dict[str, Mark], 
 
 
 async def wait_for(session: Session, marks: Mapping[str, Mark]) -> None:
-    """Keeps marks for the first tick at which one of them may move a lifecycle; each has its instant."""
-    instants = [mark.changes_from for mark in marks.values() if mark.changes_from is not None]
-    if instants:
-        await _put_back(session, marks, not_before=min(instants))
+    """Keeps what marks say of lifecycles until the tick at which it matters: those of a second together."""
+    instants = sorted((mark.changes_from, key) for key, mark in marks.items() if mark.changes_from is not None)
+    for _, some in groupby(instants, key=lambda each: each[0].replace(microsecond=0)):
+        group = {key: Mark(changes_from, untimed=False) for changes_from, key in some}
+        await _put_back(session, group, not_before=next(iter(group.values())).changes_from)
 
 
 async def _put_back(
