@@ -14,7 +14,7 @@ _Records: Any = PartitionRecords
 _send = _Connection.send
 
 
-def change() -> None:
+def change_aiokafka() -> None:
     """From now on all clients in this process are as we need them; raises ImportError if aiokafka is made otherwise."""
     ours = ((_Connection, "send", send), (_Records, "_consumer_record", record_of), (_Records, "__iter__", records_of))
     for owner, name, method in ours:

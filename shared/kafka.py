@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
-from shared import client, metrics, topics, tracing
+from shared import metrics, topics, tracing
+from shared.client import change_aiokafka
 from shared.events import ClockTicked, Tick
 from shared.events.codec import Undecodable, decode, encode
 from shared.events.envelope import CONTENT_TYPE
@@ -30,7 +31,7 @@ _LOOK_AGAIN_MS = 10_000
 _METADATA_SECONDS = 60
 
 
-client.change()
+change_aiokafka()
 
 
 class Producer:

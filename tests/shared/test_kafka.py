@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from deploy.local.stack import Stack
-from shared import client, kafka, topics
-from shared.client import AIOKafkaConnection, PartitionRecords
+from shared import kafka, topics
+from shared.client import AIOKafkaConnection, PartitionRecords, change_aiokafka
 from shared.events import Tick
 from shared.inbox import Partition, Record
 from shared.kafka import Consumer, KafkaError, Producer, create_topics, encode_tick, send
@@ -149,7 +149,7 @@ async def test_what_is_fetched_comes_as_records_of_ours(servers: Stack) -> None:
 def test_another_aiokafka_is_noticed_when_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(PartitionRecords, "_consumer_record")
     with pytest.raises(ImportError, match="_consumer_record"):
-        client.change()
+        change_aiokafka()
 
 
 async def test_nobody_waits_without_an_end_to_hear_of_partitions(monkeypatch: pytest.MonkeyPatch) -> None:

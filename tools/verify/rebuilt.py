@@ -15,10 +15,10 @@ _NOT_OF_EVENTS = {"segments", "segment_versions", "memberships", "memberships_du
 # Profile gives its rows versions by the wall clock of the moment. When somebody was looked at last, without effect,
 # depends on how records were grouped into batches.
 _NOT_OF_FACTS = {("profile", "version"), ("segmentation", "evaluated_at")}
-# Rows that say nothing, which some batches leave and others do not: nothing spent, no stage; and orders of which nobody
-# has told what they were, whose customer is the first one heard. When somebody is due whose next order is ahead of the
-# clock depends on batches too, until it is not ahead any more.
-_SAYING_SOMETHING = {
+# Which rows are compared. Some say nothing, and some batches leave them and others do not: nothing spent, no stage; and
+# orders of which nobody has told what they were, whose customer is the first one heard. When somebody is due whose next
+# order is ahead of the clock depends on batches too, until it is not ahead any more.
+_COMPARED = {
     "customer_spend": "orders <> 0 OR paid_amount <> 0",
     "lifecycle_states": """stage IS NOT NULL AND customer_id NOT IN (
         SELECT customer_id FROM known_orders WHERE paid_at > (SELECT at FROM clock))""",
@@ -92,7 +92,7 @@ class AsTheLogSays:
     def _same(self, table: str, key: list[str], names: list[str]) -> Between:
         # As text: no instant is too far away for it, and every type has an order.
         rows = f"SELECT {', '.join(f'{name}::text' for name in names)} FROM {table}"
-        rows += f" WHERE {_SAYING_SOMETHING.get(table, 'true')}"
+        rows += f" WHERE {_COMPARED.get(table, 'true')}"
         return Between("I6", table, tuple(key), Side(self.service, rows), Side(self._again, rows), both=True)
 
 
