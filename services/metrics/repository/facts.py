@@ -6,6 +6,7 @@ from typing import Any
 
 from services.metrics.domain import facts
 from shared.database import Session, as_columns, execute, unnest
+from shared.inserting import Insert
 
 
 def _as_good_as_any(row: tuple[Any, ...]) -> int:
@@ -14,31 +15,31 @@ def _as_good_as_any(row: tuple[Any, ...]) -> int:
     return 0
 
 
+_ORDERS = f"""
+INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount, counted, paid_at)
+SELECT * FROM {unnest("text text bigint text text bigint bigint bool timestamptz")}"""
+_INSERT_ORDERS = Insert(
+    plain=_ORDERS,
+    careful=f"""{_ORDERS}
+ON CONFLICT (shop_id, order_id) DO UPDATE
+SET version = excluded.version, customer_id = excluded.customer_id, currency = excluded.currency,
+    amount = excluded.amount, refunded_amount = excluded.refunded_amount, counted = excluded.counted,
+    paid_at = excluded.paid_at
+WHERE excluded.version > o.version""",
+)
+_VISITS = f"INSERT INTO visits (customer_id, visited_at) SELECT * FROM {unnest('text timestamptz')}"
+_INSERT_VISITS = Insert(plain=_VISITS, careful=f"{_VISITS} ON CONFLICT DO NOTHING")
+
+
 async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None:
     """The highest version of each order is kept."""
     rows = facts.latest(orders, key=lambda order: order[:2], rank=lambda order: order.version)
-    await execute(
-        session,
-        f"""INSERT INTO orders AS o (shop_id, order_id, version, customer_id, currency, amount, refunded_amount,
-                  counted, paid_at)
-           SELECT * FROM {unnest("text text bigint text text bigint bigint bool timestamptz")}
-           ON CONFLICT (shop_id, order_id) DO UPDATE
-           SET version = excluded.version, customer_id = excluded.customer_id, currency = excluded.currency,
-               amount = excluded.amount, refunded_amount = excluded.refunded_amount, counted = excluded.counted,
-               paid_at = excluded.paid_at
-           WHERE excluded.version > o.version""",
-        *as_columns(rows),
-    )
+    await _INSERT_ORDERS.run(session, len(rows), *as_columns(rows))
 
 
 async def add_visits(session: Session, visits: Sequence[tuple[str, datetime]]) -> None:
     """`(customer_id, visited_at)` of each, sorted, none twice."""
-    await execute(
-        session,
-        f"""INSERT INTO visits (customer_id, visited_at)
-           SELECT * FROM {unnest("text timestamptz")} ON CONFLICT DO NOTHING""",
-        *as_columns(visits),
-    )
+    await _INSERT_VISITS.run(session, len(visits), *as_columns(visits))
 
 
 async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from services.profile.domain import Order
-from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, fetch_value, unnest
+from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, unnest
+from shared.inserting import Insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,8 @@ _ROWS = f"""SELECT order_key, shop_id, order_id, customer_id, version, told_at, 
                    coalesce(coupons, '{{}}')::text[] AS coupons, channel, paid_at, cancelled_at, refunds, refund_total,
                    refunds_all, counted
             FROM {unnest(_TYPES)} AS o(order_key, shop_id, order_id, {_COLUMNS})"""
-_ADD_ORDERS = f"""
-WITH added AS (
-    INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS} ON CONFLICT DO NOTHING RETURNING order_key
-)
-SELECT CASE WHEN count(*) < $18::int THEN coalesce(array_agg(order_key), ARRAY[]::text[]) END FROM added
-"""
+_PLAIN = f"INSERT INTO orders (order_key, shop_id, order_id, {_COLUMNS}) {_ROWS}"
+_INSERT = Insert(plain=_PLAIN, careful=f"{_PLAIN} ON CONFLICT DO NOTHING RETURNING order_key")
 _SET = ", ".join(f"{name.strip()} = o.{name.strip()}" for name in _COLUMNS.split(","))
 _UPDATE_ORDERS = f"""UPDATE orders SET {_SET} FROM ({_ROWS}) AS o WHERE orders.order_key = o.order_key"""
 
@@ -93,11 +90,10 @@ def _row(order: Order) -> tuple[Any, ...]:
 
 async def add_orders(session: Session, orders: Sequence[Order]) -> list[Order]:
     """Inserts orders, sorted by key, that nobody knows yet, and returns those."""
-    # Nearly always all of them are, and their keys need not come back one by one.
-    added = await fetch_value(session, _ADD_ORDERS, *_columns(orders), len(orders))
+    added = await _INSERT.run(session, len(orders), *_columns(orders))
     if added is None:
         return list(orders)
-    new = set(added)
+    new = {row["order_key"] for row in added}
     return [order for order in orders if order.order_key in new]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.database import ReadSession, Session, as_columns, fetch, fetch_value, unnest
+from shared.database import ReadSession, Session, as_columns, fetch, unnest
+from shared.inserting import Insert
 
 
 class Visit(NamedTuple):
@@ -14,14 +15,9 @@ class Visit(NamedTuple):
     visited_at: datetime
 
 
-_ADD_VISITS = f"""
-WITH added AS (
-    INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
-    SELECT * FROM {unnest("text text text timestamptz")}
-    ON CONFLICT DO NOTHING RETURNING visit_id
-)
-SELECT CASE WHEN count(*) < $5::int THEN coalesce(array_agg(visit_id), ARRAY[]::text[]) END FROM added
-"""
+_PLAIN = f"""INSERT INTO visits (visit_id, customer_id, shop_id, visited_at)
+             SELECT * FROM {unnest("text text text timestamptz")}"""
+_INSERT = Insert(plain=_PLAIN, careful=f"{_PLAIN} ON CONFLICT DO NOTHING RETURNING visit_id")
 
 
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
@@ -31,9 +27,8 @@ async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
     for visit in visits:
         first.setdefault(visit.visit_id, visit)
     rows = [first[visit_id] for visit_id in sorted(first)]
-    # Nearly always all of them are, and their ids need not come back one by one.
-    added = await fetch_value(session, _ADD_VISITS, *as_columns(rows), len(rows))
-    return rows if added is None else [first[visit_id] for visit_id in added]
+    added = await _INSERT.run(session, len(rows), *as_columns(rows))
+    return rows if added is None else [first[row["visit_id"]] for row in added]
 
 
 async def list_visits(session: ReadSession, after: str, limit: int) -> list[Visit]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from services.segmentation.errors import CustomerNotFound
 from shared.database import ReadSession, Session, as_columns, execute, fetch_one, unnest
+from shared.inserting import Insert
 
 
 class Customer(NamedTuple):
@@ -61,13 +62,14 @@ WITH changed AS (
     FROM changed
 ) {_MARK}"""
 
-_UPSERT_ORDERS = f"""
-WITH changed AS (
+_ORDERS = f"""
     INSERT INTO known_orders AS o (order_key, version, customer_id, paid_at, counted)
-    SELECT * FROM {unnest("text bigint text timestamptz bool")}
+    SELECT * FROM {unnest("text bigint text timestamptz bool")}"""
+_WHEN_NEWER = """
     ON CONFLICT (order_key) DO UPDATE SET version = excluded.version, customer_id = excluded.customer_id,
            paid_at = excluded.paid_at, counted = excluded.counted
-    WHERE excluded.version > o.version
+    WHERE excluded.version > o.version"""
+_MARK_THEIR_CUSTOMERS = f"""
     RETURNING old.customer_id AS was_customer_id, old.paid_at AS was_paid_at, old.counted AS was_counted,
               new.customer_id, new.paid_at, new.counted,
               (old.customer_id, old.paid_at, old.counted) IS DISTINCT FROM
@@ -78,6 +80,10 @@ WITH changed AS (
     SELECT was_customer_id, $6, CASE WHEN differs AND was_counted THEN was_paid_at END FROM changed
     WHERE was_customer_id IS NOT NULL
 ) {_MARK}"""
+_INSERT_ORDERS = Insert(
+    plain=f"WITH changed AS ({_ORDERS}{_MARK_THEIR_CUSTOMERS}",
+    careful=f"WITH changed AS ({_ORDERS}{_WHEN_NEWER}{_MARK_THEIR_CUSTOMERS}",
+)
 
 
 async def upsert_customers(session: Session, customers: Sequence[Customer]) -> None:
@@ -87,7 +93,7 @@ async def upsert_customers(session: Session, customers: Sequence[Customer]) -> N
 
 async def upsert_orders(session: Session, orders: Sequence[Order], *, untimed: bool) -> None:
     """Orders, where these are newer than the known ones; whose they are, and whose they were, are marked."""
-    await execute(session, _UPSERT_ORDERS, *as_columns(orders), untimed)
+    await _INSERT_ORDERS.run(session, len(orders), *as_columns(orders), untimed)
 
 
 async def get_customer(session: ReadSession, customer_id: str) -> Any:
