@@ -12,7 +12,7 @@ from shared.inbox import Partition, Record, Step
 
 _HIGH = 5_000
 _LOW = 1_000
-BATCH = 10_000
+BATCH = 20_000
 # Stands for each record that nobody here listens to: how many they are is all that counts.
 _PASSED = Item(Record("", 0, 0), None)
 

@@ -265,7 +265,7 @@ class Consumer(ConsumerRebalanceListener):
 
     async def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
         """Records by partition; raises what the assignee raised when it was given its partitions."""
-        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=10_000)
+        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=20_000)
         if self._failure is not None:
             raise self._failure
         return {(part.topic, part.partition): list(found) for part, found in records.items()}

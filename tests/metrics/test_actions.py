@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
+from shared.inserting import ENOUGH
 from tests.metrics.conftest import Desk
 from tests.metrics.telling import (
     campaign,
@@ -21,6 +22,7 @@ from tests.metrics.telling import (
     visited,
     withheld,
 )
+from tests.support.doing import rows
 from tests.support.doing import told as told_by_metrics
 
 HISTORY: list[Event] = [
@@ -54,6 +56,14 @@ async def test_twice_is_once(desk: Desk) -> None:
     for event in HISTORY:
         await desk.hear(event, event)
     assert await figures(desk) == once
+
+
+async def test_in_a_large_batch_too_the_highest_version_of_each_order_is_kept(desk: Desk) -> None:
+    await desk.hear(*[paid(f"o{number}", day(1), amount=100) for number in range(ENOUGH)])
+    await desk.hear(*[paid(f"o{number}", day(1), amount=300, version=2) for number in range(1, ENOUGH + 1)])
+    await desk.hear(*[paid(f"o{number}", day(1), amount=200) for number in range(ENOUGH)])
+    found = await rows(desk.database, "SELECT amount, count(*) FROM orders GROUP BY amount ORDER BY amount")
+    assert found == [{"amount": 100, "count": 1}, {"amount": 300, "count": ENOUGH}]
 
 
 @settings(

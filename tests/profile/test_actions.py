@@ -29,6 +29,7 @@ from shared.events.storefront import (
     StorefrontVisitRecorded,
     Visit,
 )
+from shared.inserting import ENOUGH
 from tests.conftest import FreshDatabase
 from tests.support.doing import IDS, apply, rows, told
 
@@ -134,6 +135,16 @@ async def test_a_customer_is_told_once_for_each_batch_that_changed_them(fresh_da
     await hear(database, *(visit(number) for number in range(50)), paid(1))
     updates = [event for event in await told(database) if isinstance(event, ProfileUpdated)]
     assert [(event.data.visits, event.data.orders) for event in updates] == [(50, 1)]
+
+
+async def test_what_is_known_of_a_large_batch_counts_once(fresh_database: FreshDatabase) -> None:
+    database = await fresh_database("profile")
+    some = [event for number in range(ENOUGH) for event in (visit(number, source_id="anna"), paid(number))]
+    await hear(database, *some)
+    await hear(database, *some[2:], visit(ENOUGH, source_id="anna"), paid(ENOUGH))
+    [customer] = await rows(database, "SELECT orders, visits FROM customers")
+    assert customer == {"orders": ENOUGH + 1, "visits": ENOUGH + 1}
+    assert await spend(database) == [(ENOUGH + 1, 1000 * (ENOUGH + 1))]
 
 
 async def test_versions_only_rise(fresh_database: FreshDatabase) -> None:

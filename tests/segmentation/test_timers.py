@@ -12,6 +12,7 @@ from shared.database import Database
 from shared.events import Event
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded
 from shared.events.segmentation import LifecycleStageChanged
+from shared.inserting import ENOUGH
 from tests.conftest import FreshDatabase
 from tests.segmentation.given import (
     T0,
@@ -200,6 +201,18 @@ async def test_an_order_that_turns_out_to_be_another_customers_moves_both(databa
     await tick(database, 21)
     assert await history(database, "anna") == [(10, "new")]
     assert await history(database, "ben") == [(0, "new")]
+
+
+async def test_an_order_moves_among_many_that_are_new(database: Database) -> None:
+    """A large batch is inserted as if all of it were new, and again when it is not."""
+    await apply(database, order(1, 0, "anna"), order(2, 10, "anna"))
+    await tick(database, 20)
+    others = [order(number, 20, f"customer-{number}") for number in range(3, 3 + ENOUGH)]
+    await apply(database, *others, order(1, 0, "ben", version=2))
+    await tick(database, 21)
+    assert await history(database, "anna") == [(10, "new")]
+    assert await history(database, "ben") == [(0, "new")]
+    assert await history(database, "customer-3") == [(20, "new")]
 
 
 async def test_an_older_version_of_an_order_is_not_believed(database: Database) -> None:

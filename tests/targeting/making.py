@@ -105,8 +105,8 @@ def customer(source_id: str, platform: str = "web") -> str:
     return IDS.derive("cus", platform, "source_id", source_id)
 
 
-def known(source_id: str, version: int = 1) -> ProfileUpdated:
-    data = Profile(customer_id=customer(source_id), version=version, platform="web", source_id=source_id)
+def known(source_id: str, version: int = 1, **facts: Any) -> ProfileUpdated:
+    data = Profile(customer_id=customer(source_id), version=version, platform="web", source_id=source_id, **facts)
     return ProfileUpdated(id=f"{data.customer_id}:{version}", source="profile", time=T0, data=data)
 
 

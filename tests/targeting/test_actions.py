@@ -108,6 +108,16 @@ async def test_a_customer_is_known_from_a_stage_alone(world: World) -> None:
     assert found == [{"customer_id": "cus_a", "stage": "new"}, {"customer_id": customer("anna"), "stage": None}]
 
 
+@pytest.mark.parametrize("fact", ["first_visit_at", "first_order_at"])
+async def test_who_came_or_bought_is_known_as_of_that_instant(world: World, fact: str) -> None:
+    """Profile may tell it a little ahead of the tick: by the stage, every worker knows it at the same one."""
+    facts: dict[str, Any] = {fact: T0}
+    await world.hear(known("anna", **facts))
+    assert await world.rows("SELECT customer_id FROM known_customers") == []
+    await world.hear(staged(customer("anna"), "new", T0, T0 + HOUR))
+    assert await world.rows("SELECT customer_id FROM known_customers") == [{"customer_id": customer("anna")}]
+
+
 async def test_a_step_that_was_only_passed_through_is_not_the_stage(world: World) -> None:
     await world.hear(staged("cus_a", "new", T0, T0 + HOUR))
     await world.hear(staged("cus_a", "silent", T0 + 2 * HOUR, T0 + DAY, current=False))

@@ -8,6 +8,9 @@ _TOLD = "paid_at IS NOT NULL AND total IS NOT NULL AND currency IS NOT NULL"
 # Segmentation keeps off the edges of the calendar, which the driver takes for infinities.
 _FINITE = "least(greatest(paid_at, '0001-01-01 00:00:00.000001Z'), '9999-12-31 23:59:59.999998Z')::text AS paid_at"
 
+# Whoever comes for the first time only later has no stage yet, by which targeting knows them.
+_BEGUN = "coalesce(least(first_order_at, first_visit_at) <= (SELECT at FROM clock), true)"
+
 
 def _told(what: str, key: str, left: tuple[str, str], right: tuple[str, str], *, both: bool = False) -> Check:
     return Between("I1", what, tuple(key.split(", ")), Side(*left), Side(*right), both)
@@ -55,7 +58,7 @@ def _of_profile() -> list[Check]:
         _told(
             "profile's customers are in targeting",
             "customer_id",
-            ("profile", "SELECT customer_id FROM customers"),
+            ("profile", f"SELECT customer_id FROM customers WHERE {_BEGUN}"),
             ("targeting", "SELECT customer_id FROM known_customers"),
         ),
     ]

@@ -13,8 +13,14 @@ from shared.events.segmentation import LifecycleStageChanged, SegmentEntered, Se
 
 
 async def note_customers(session: Session, events: Sequence[ProfileUpdated]) -> None:
-    """The customers are known. Nothing else of a profile enters a decision, so nothing else is kept."""
-    await repository.add_customers(session, {event.data.customer_id for event in events})
+    """Customers of whom nothing but their name is known are known. Nothing else of a profile enters a decision.
+
+    Whoever came or bought has a stage as of that instant, and is known by that.
+    """
+    profiles = [event.data for event in events]
+    bare = {each.customer_id for each in profiles if each.first_visit_at is None and each.first_order_at is None}
+    if bare:
+        await repository.add_customers(session, bare)
 
 
 async def note_stages(session: Session, events: Sequence[LifecycleStageChanged]) -> None:
