@@ -20,7 +20,7 @@ Ingested = Annotated[int, typer.Option(min=10_000, help="How many events, a fift
 Callers = Annotated[int, typer.Option(min=1, help="How many connections send, each one batch after the other.")]
 Customers = Annotated[int, typer.Option(min=100, help="How many customers they come from, Zipf-distributed.")]
 Known = Annotated[bool, typer.Option("--known", help="All customers are known before the measurement begins.")]
-Workers = Annotated[int, typer.Option(min=1, max=4, help="How many workers profile has; it has four partitions.")]
+Workers = Annotated[int, typer.Option(min=1, max=4, help="How many workers profile and segmentation have each.")]
 Active = Annotated[int, typer.Option(min=100, help="How many of them do something, in every run the same.")]
 Rate = Annotated[int, typer.Option(min=1, help="Storefront events a second.")]
 Seconds = Annotated[int, typer.Option(min=5, help="For how long.")]

@@ -40,9 +40,10 @@ def own_stack(clock: Clock = "stream") -> Iterator[tuple[Stack, float]]:
 
 
 @contextmanager
-def another_workers(stack: Stack, service: str, count: int) -> Iterator[list[Command]]:
-    """How the second and further workers of a service are started; those that were are stopped at the end."""
-    found = [stack.another(f"{service}-worker", number) for number in range(2, count + 1)]
+def another_workers(stack: Stack, services: Iterable[str], count: int) -> Iterator[list[Command]]:
+    """How the second and further workers of services are started; those that were are stopped at the end."""
+    numbers = range(2, count + 1)
+    found = [stack.another(f"{service}-worker", number) for service in services for number in numbers]
     try:
         yield found
     finally:

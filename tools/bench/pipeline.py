@@ -28,6 +28,8 @@ _LOOK_EVERY = 0.1
 # To ask the kernel what a process shares is walking all its pages: done at every look it took a tenth of the machine,
 # and with the database's among them still a fortieth.
 _WEIGH_EVERY = 2.0
+# One process of each would leave a core idle whenever it waits for the database.
+_BUSIEST = ("profile", "segmentation")
 _IDENTITIES_AT_ONCE = 20_000
 
 
@@ -40,14 +42,16 @@ def measure(
     workers: int = 1,
     active: int | None = None,
 ) -> dict[str, Any]:
-    """`only` one service's worker runs, or all five; of profile, whose work is the largest, so many `workers`.
+    """`only` one service's worker runs, or all five; of those with the most work so many `workers` each.
 
     All customers do something, or only so many as are `active`.
     """
     services = (only,) if only else SERVICES
-    with own_stack() as (stack, _), another_workers(stack, "profile", workers) as others:
+    busiest = [service for service in _BUSIEST if service in services]
+    with own_stack() as (stack, _), another_workers(stack, busiest, workers) as others:
         run = _Run(stack, services, Load(customers, active=active), others)
-        return {"profile_workers": workers, **uvloop.run(run.measure(events, customers, known=known))}
+        found = uvloop.run(run.measure(events, customers, known=known))
+        return {"workers": dict.fromkeys(services, 1) | dict.fromkeys(busiest, workers), **found}
 
 
 class _Run:
