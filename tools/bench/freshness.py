@@ -28,6 +28,8 @@ from tools.output import err
 
 _STEP_SECONDS = 0.05
 _SETTLE_SECONDS = 5
+# Of the rate that is measured, before it is: the first second after a start is nobody's everyday.
+_WARM_UP_SECONDS = 5
 _SILENT_AFTER = timedelta(days=30)
 _LATECOMERS = 1_000
 _LATECOMER = "latecomer-"
@@ -40,8 +42,9 @@ def measure(rate: int, seconds: int, customers: int) -> dict[str, Any]:
         load = Load(customers)
         uvloop.run(prepare(environment, load, seconds))
         before = cpu_seconds(stack)
-        with err.status(f"{rate:,} events a second for {seconds} s ..."):
-            told, took = uvloop.run(tell_steadily(environment, load, rate, seconds))
+        since = time.time() + _WARM_UP_SECONDS
+        with err.status(f"{rate:,} events a second for {_WARM_UP_SECONDS} and {seconds} s ..."):
+            told, took = uvloop.run(tell_steadily(environment, load, rate, _WARM_UP_SECONDS + seconds))
         used = spent(before, cpu_seconds(stack))
         time.sleep(_SETTLE_SECONDS)
         return {
@@ -51,7 +54,7 @@ def measure(rate: int, seconds: int, customers: int) -> dict[str, Any]:
             "cpu_seconds": used,
             "cpu_us_per_event": round(sum(used.values()) / told * 1e6, 1),
             "resident_mib": resident_mib(stack),
-            **uvloop.run(_latencies(environment["COMEBACK_KAFKA_BOOTSTRAP"])),
+            **uvloop.run(_latencies(environment["COMEBACK_KAFKA_BOOTSTRAP"], since)),
         }
 
 
@@ -65,7 +68,8 @@ async def prepare(environment: Mapping[str, str], load: Load, seconds: int) -> N
     body = _campaign(segment["segment_id"], template["template_id"])
     campaign = await http.post("targeting", "/v1/campaigns", body, "campaign")
     await http.post("targeting", f"/v1/campaigns/{campaign['campaign_id']}/start", {}, "start")
-    first, apart = wall() + timedelta(seconds=_SETTLE_SECONDS), timedelta(seconds=seconds) / _LATECOMERS
+    first = wall() + timedelta(seconds=_SETTLE_SECONDS + _WARM_UP_SECONDS)
+    apart = timedelta(seconds=seconds) / _LATECOMERS
     names = [(f"{_LATECOMER}{number}", first + number * apart - _SILENT_AFTER) for number in range(_LATECOMERS)]
     await storefront.tell(topics.STOREFRONT_ORDERS, [(name, load.order(name, at)) for name, at in names])
     await asyncio.sleep(_SETTLE_SECONDS)
@@ -87,8 +91,8 @@ async def tell_steadily(environment: Mapping[str, str], load: Load, rate: int, s
     return told, time.perf_counter() - started
 
 
-async def _latencies(bootstrap: str) -> dict[str, Any]:
-    heard = _Heard()
+async def _latencies(bootstrap: str, since: float) -> dict[str, Any]:
+    heard = _Heard(since)
     async for records in read_all(bootstrap, _HEARD):
         for record in records:
             heard.hear(record.timestamp / 1000, decode(record.value))
@@ -96,9 +100,13 @@ async def _latencies(bootstrap: str) -> dict[str, Any]:
 
 
 class _Heard:
-    """When the broker took what, in seconds since 1970, by the name or the id of the customer."""
+    """When the broker took what, in seconds since 1970, by the name or the id of the customer.
 
-    def __init__(self) -> None:
+    Measured is who ordered for the first time after `since`.
+    """
+
+    def __init__(self, since: float) -> None:
+        self._since = since
         self._ordered: dict[str, float] = {}
         self._names: dict[str, str] = {}
         self._entered: dict[str, float] = {}
@@ -130,8 +138,9 @@ class _Heard:
     def _since_order(self, caused: Mapping[str, float]) -> Iterable[float]:
         for customer_id, at in caused.items():
             name = self._names[customer_id]
-            if not name.startswith(_LATECOMER):
-                yield at - self._ordered[name]
+            ordered = self._ordered[name]
+            if ordered >= self._since and not name.startswith(_LATECOMER):
+                yield at - ordered
 
 
 def _spread(seconds: Iterable[float]) -> dict[str, float]:
