@@ -1,6 +1,10 @@
 # Every intention has one name here. Needs Python 3.11 or newer (`make PYTHON=python3.12 ...`), make and git.
 
-PYTHON ?= $(shell [ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)
+# The system's own Python where it is new enough: distributions build theirs with optimisations that pyenv leaves out
+# unless told, and everything here takes a tenth less time with it.
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell [ -x .venv/bin/python ] && echo .venv/bin/python || \
+	{ /usr/bin/python3 -c '$(NEW_ENOUGH)' 2>/dev/null && echo /usr/bin/python3; } || echo python3)
 BIN := .venv/bin
 ARGS ?=
 SEEDS ?= 1
