@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any, Protocol, TypeVar
 
 from shared.database import Session
-from shared.events import ClockTicked, Event, type_of
+from shared.events import Event, producer_of, type_of
 from shared.events.codec import EVENTS
+from shared.topics import writer_of
 
 Handler = Callable[[Session, list[Any]], Awaitable[None]]
 
@@ -72,9 +73,10 @@ class Consumers:
         return list(self._handlers)
 
     def heads_of_others(self) -> tuple[bytes, ...]:
-        """How records of ours begin whose type nobody here handles: they need not be decoded to be passed over."""
-        ours = {*self._handlers, ClockTicked}
-        return tuple(f'{{"type":"{type_of(event)}",'.encode() for event in EVENTS if event not in ours)
+        """How records of these topics begin whose type nobody here handles: passed over, they need not be decoded."""
+        heard = {writer_of(topic) for topic in (*self.clocked, *self.unclocked)}
+        others = [event for event in EVENTS if event not in self._handlers and producer_of(event) in heard]
+        return tuple(f'{{"type":"{type_of(event)}",'.encode() for event in others)
 
     @property
     def handled(self) -> Container[type]:

@@ -19,3 +19,8 @@ CONFIG = {
     "compression.type": "producer",
     "max.message.bytes": "1200000",
 }
+
+
+def writer_of(topic: str) -> str:
+    """Whose events stand in it: a service's, or the storefront's."""
+    return topic.partition("-")[0]

@@ -7,9 +7,10 @@ import typer
 
 from deploy.local.errors import StackError
 from shared import topics as names
+from shared.broker import add_partitions, get_last_ticks
 from shared.database import connect, lock_session
 from shared.events import Tick
-from shared.kafka import KafkaError, Producer, add_partitions, get_last_ticks
+from shared.kafka import KafkaError, Producer
 from shared.outbox import RELAY_LOCK
 from shared.ticker import TICKER_LOCK
 from tools.asking import database_of, the_stack

@@ -14,7 +14,7 @@ from deploy.local.addresses import Addresses
 from deploy.local.errors import StackError
 from deploy.local.names import PARTITIONS
 from deploy.local.state import State
-from shared import kafka, migrations, topics
+from shared import broker, migrations, topics
 from shared.http import keys
 
 
@@ -36,7 +36,7 @@ async def add_development_key(state: State, addresses: Addresses, services: tupl
 
 async def make_topics(addresses: Addresses) -> None:
     with _broker_must_answer(addresses):
-        await kafka.create_topics(addresses.kafka, PARTITIONS)
+        await broker.create_topics(addresses.kafka, PARTITIONS)
 
 
 async def delete_topics(addresses: Addresses) -> None:

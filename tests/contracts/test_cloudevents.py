@@ -16,12 +16,13 @@ from cloudevents.core.v1.event import CloudEvent
 from deploy.local.stack import Stack
 from services.profile.consumers import consumers
 from shared import topics
+from shared.broker import create_topics
 from shared.buffers import Buffers
 from shared.clock import BEGINNING
 from shared.database import execute
 from shared.events import Event, type_of
 from shared.events.codec import decode, encode
-from shared.kafka import Producer, create_topics
+from shared.kafka import Producer
 from shared.retrying import Retrier
 from tests.conftest import FreshDatabase
 from tests.support.doing import IDS, rows

@@ -19,10 +19,10 @@ from services.profile.app import make_app
 from services.profile.consumers import on_storefront_order_completed
 from services.profile.settings import Settings
 from shared import topics
+from shared.broker import create_topics
 from shared.database import Database, Session
 from shared.events.codec import MAX_BYTES
 from shared.events.profile import OrderPaid
-from shared.kafka import create_topics
 from shared.retrying import Retrier
 from tests.conftest import FreshDatabase
 from tests.support.doing import IDS, client, rows, settings_for, told

@@ -15,11 +15,11 @@ from deploy.local.stack import Stack
 from services.profile.app import make_app
 from services.profile.schemas.calls import Message, happened_at
 from services.profile.settings import Settings
+from shared.broker import create_topics
 from shared.database import Database
 from shared.events import Event
 from shared.events.codec import decode
 from shared.events.storefront import StorefrontOrderCompleted, StorefrontVisitRecorded
-from shared.kafka import create_topics
 from tests.conftest import FreshDatabase
 from tests.support.doing import client, rows, settings_for
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.profile.consumers import consumers as profile_consumers
+from services.segmentation.consumers import consumers as segmentation_consumers
 from shared.batches import Batch
 from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING, wall
@@ -106,7 +106,7 @@ def test_a_partition_that_holds_enough_is_paused_once_and_resumed_once() -> None
 
 def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
     """And counted as applied: its place in the log is taken."""
-    buffers = Buffers(["orders"], skips_ticks=False, ignored=profile_consumers.heads_of_others())
+    buffers = Buffers(["orders"], skips_ticks=False, ignored=segmentation_consumers.heads_of_others())
     buffers.reset({("orders", 0): (0, None)})
     buffers.arrive(
         ("orders", 0), [Record("orders", 0, 0, value=visit(1)), Record("orders", 0, 1, value=b'{"type":"broken')]

@@ -14,10 +14,11 @@ import uvloop
 
 from deploy.local.stack import Stack
 from shared import kafka, topics
+from shared.broker import create_topics
 from shared.client import AIOKafkaConnection, PartitionRecords, change_aiokafka
 from shared.events import Tick
 from shared.inbox import Partition, Record
-from shared.kafka import Consumer, KafkaError, Producer, create_topics, encode_tick, send
+from shared.kafka import Consumer, KafkaError, Producer, encode_tick, send
 
 TICK = encode_tick("orders", Tick(at=datetime(2026, 1, 1, tzinfo=UTC), partitions=1))
 

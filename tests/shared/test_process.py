@@ -8,8 +8,9 @@ import pytest
 from deploy.local.stack import Stack
 from services.profile.consumers import consumers
 from services.profile.timers import on_tick
+from shared.broker import create_topics
 from shared.database import Database
-from shared.kafka import Consumer, create_topics
+from shared.kafka import Consumer
 from shared.process import end
 from shared.worker import Wiring, Worker
 

@@ -11,12 +11,13 @@ from services.profile.actions import tell_profiles
 from services.profile.consumers import consumers
 from services.profile.timers import on_tick
 from shared import topics
+from shared.broker import create_topics
 from shared.consuming import Consumers, Handler
 from shared.database import Database, execute
 from shared.events import Tick
 from shared.events.codec import encode
 from shared.events.storefront import Order, Person, StorefrontOrderCompleted
-from shared.kafka import Producer, create_topics
+from shared.kafka import Producer
 from shared.worker import Wiring, Worker
 from tests.support.doing import IDS, rows
 

@@ -13,11 +13,12 @@ from deploy.local.errors import StackError
 from deploy.local.stack import Stack
 from services.profile.actions import tell_profiles
 from services.profile.consumers import on_storefront_order_completed
+from shared.broker import get_last_ticks
 from shared.consuming import Consumers
 from shared.database import connect, lock_session
 from shared.events import Tick
 from shared.events.storefront import StorefrontOrderCompleted
-from shared.kafka import Producer, get_last_ticks
+from shared.kafka import Producer
 from shared.outbox import RELAY_LOCK
 from shared.ticker import TICKER_LOCK
 from shared.worker import Wiring

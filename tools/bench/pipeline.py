@@ -104,10 +104,7 @@ class _Run:
         return sample
 
     async def _drain(self, count: int) -> dict[str, Any]:
-        for service in self._services:
-            self._stack.start(f"{service}-worker")
-        for command in self._others:
-            self._stack.processes.start(command)
+        self._start_workers()
         with err.status("Applying ..."):
             started = await self._first_commit()
             before = cpu_seconds(self._stack, self._others)
@@ -124,6 +121,14 @@ class _Run:
             "cpu_us_per_event": per_event | {"total": round(sum(used.values()) / count * 1e6, 1)},
             "peak_resident_mib": self._peak,
         }
+
+    def _start_workers(self) -> None:
+        """Those of one service next to each other, so that they share its partitions from nearly the beginning."""
+        for service in self._services:
+            self._stack.start(f"{service}-worker")
+            for command in self._others:
+                if command.name.startswith(f"{service}-"):
+                    self._stack.processes.start(command)
 
     async def _first_commit(self) -> float:
         """When the first batch of events was committed."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from deploy.local.names import SERVICES
-from shared import kafka
+from shared import broker, kafka
 from shared.inbox import Partition
 from shared.kafka import KafkaError
 
@@ -67,7 +67,7 @@ async def reach(bootstrap: str) -> Log:
     """The log of the broker at this address; `no_log` if none answers."""
     # It learns of the topics one by one, and waits so long before each.
     reader: Any = kafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, retry_backoff_ms=10)
-    admin: Any = kafka.AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin: Any = broker.AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         async with asyncio.timeout(_PATIENCE):
             await reader.start()

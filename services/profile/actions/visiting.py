@@ -28,8 +28,8 @@ async def record_visits(session: Session, events: Sequence[StorefrontVisitRecord
         if (customer_id := changes.customer_of(event.data.person)) is not None
     ]
     added = await repository.add_visits(session, visits) if visits else []
-    for visit in added:
-        changes.of(visit.customer_id).add_visit(visit.visited_at)
+    for _, customer_id, _, visited_at in added:
+        changes.of(customer_id).add_visit(visited_at)
     tell_visits(session, added)
 
 

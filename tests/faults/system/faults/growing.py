@@ -8,7 +8,7 @@ import asyncpg
 import psutil
 
 from shared import topics
-from shared.kafka import get_last_ticks
+from shared.broker import get_last_ticks
 from shared.outbox import RELAY_LOCK
 from tests.faults.system.ground import Ground
 from tools.asking import database_of
