@@ -54,9 +54,11 @@ async def test_one_known_row_among_many_changes_nothing_for_the_others(database:
 async def test_after_a_known_row_large_batches_are_inserted_with_care_for_a_while(database: Database) -> None:
     insert = _insert()
     await _run(database, insert, _visits(0))
-    for _ in range(1 + WARY):
-        assert await _run(database, insert, _visits(0)) == set()
-    assert await _run(database, insert, _visits(ENOUGH)) is None
+    assert await _run(database, insert, _visits(0)) == set()
+    for number in range(1, WARY + 1):
+        new = _visits(number * ENOUGH)
+        assert await _run(database, insert, new) == new
+    assert await _run(database, insert, _visits((WARY + 1) * ENOUGH)) is None
 
 
 async def test_a_small_batch_is_inserted_with_care(database: Database) -> None:

@@ -234,6 +234,13 @@ BREAKS = [
         {"I1"},
         "targeting has stage=vip",
     ),
+    (
+        "targeting",
+        "known_customers",
+        f"DELETE FROM known_customers WHERE {first('known_customers', 'customer_id')}",
+        {"I1"},
+        "is in profile and not in targeting",
+    ),
     ("targeting", "known_memberships", "DELETE FROM known_memberships", {"I1"}, "and not in targeting"),
     (
         "targeting",
