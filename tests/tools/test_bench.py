@@ -65,7 +65,7 @@ def test_the_pipeline_applies_all_that_waited(tmp_path: Path) -> None:
 
 def test_every_first_order_is_seen_in_its_segment_and_as_a_coupon(tmp_path: Path) -> None:
     """B3"""
-    found = bench(tmp_path, "freshness", "--rate", "200", "--seconds", "5", "--customers", "300")
+    found = bench(tmp_path, "freshness", "--rate", "200", "--seconds", "5", "--customers", "5000")
     assert found["membership"]["count"] == found["coupon"]["count"] > 50
     assert found["by_time"]["count"] == 1_000
     assert 0 < found["coupon"]["p50_ms"] <= found["coupon"]["p99_ms"] <= found["coupon"]["max_ms"]
