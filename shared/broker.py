@@ -9,8 +9,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import NodeNotReadyError, TopicAlreadyExistsError
 
 from shared import topics
+from shared.client import change_aiokafka
 from shared.events import ClockTicked, Tick
 from shared.events.codec import Undecodable, decode
+
+change_aiokafka()
 
 _BACK_OFF = 0.5
 _TRIES = 40

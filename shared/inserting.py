@@ -26,9 +26,12 @@ class Insert:
     async def run(self, session: Session, rows: int, *args: Any) -> list[Any] | None:
         """Inserts so many rows; what `careful` returned, or None when they went in plainly: all of them were new."""
         if rows >= ENOUGH:
-            if not self._wary and await self._all_new(session, args):
+            if self._wary:
+                self._wary -= 1
+            elif await self._all_new(session, args):
                 return None
-            self._wary = (self._wary or WARY + 1) - 1
+            else:
+                self._wary = WARY
         return await fetch(session, self._careful, *args)
 
     async def _all_new(self, session: Session, args: tuple[Any, ...]) -> bool:

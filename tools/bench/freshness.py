@@ -40,7 +40,7 @@ def measure(rate: int, seconds: int, customers: int) -> dict[str, Any]:
     with own_stack(clock="wall") as (stack, _):
         environment = stack.environment()
         load = Load(customers)
-        uvloop.run(prepare(environment, load, seconds))
+        uvloop.run(prepare(environment, load, seconds, warm_up=_WARM_UP_SECONDS))
         before = cpu_seconds(stack)
         since = time.time() + _WARM_UP_SECONDS
         with err.status(f"{rate:,} events a second for {_WARM_UP_SECONDS} and {seconds} s ..."):
@@ -58,7 +58,7 @@ def measure(rate: int, seconds: int, customers: int) -> dict[str, Any]:
         }
 
 
-async def prepare(environment: Mapping[str, str], load: Load, seconds: int) -> None:
+async def prepare(environment: Mapping[str, str], load: Load, seconds: int, *, warm_up: int = 0) -> None:
     """The segment and the campaign run, and customers wait who will fall silent while it is measured."""
     doors = Doors.of(environment)
     http, storefront = Http(doors), Storefront(doors.bootstrap)
@@ -68,7 +68,7 @@ async def prepare(environment: Mapping[str, str], load: Load, seconds: int) -> N
     body = _campaign(segment["segment_id"], template["template_id"])
     campaign = await http.post("targeting", "/v1/campaigns", body, "campaign")
     await http.post("targeting", f"/v1/campaigns/{campaign['campaign_id']}/start", {}, "start")
-    first = wall() + timedelta(seconds=_SETTLE_SECONDS + _WARM_UP_SECONDS)
+    first = wall() + timedelta(seconds=_SETTLE_SECONDS + warm_up)
     apart = timedelta(seconds=seconds) / _LATECOMERS
     names = [(f"{_LATECOMER}{number}", first + number * apart - _SILENT_AFTER) for number in range(_LATECOMERS)]
     await storefront.tell(topics.STOREFRONT_ORDERS, [(name, load.order(name, at)) for name, at in names])

@@ -23,7 +23,7 @@ _INSERT = Insert(plain=_PLAIN, careful=f"{_PLAIN} ON CONFLICT DO NOTHING RETURNI
 async def add_visits(session: Session, visits: Sequence[Visit]) -> list[Visit]:
     """Inserts the visits that are new, and returns those."""
     # Of two with one id the first that was heard, as if they had come in two batches.
-    first = {visit[0]: visit for visit in reversed(visits)}
+    first = {visit.visit_id: visit for visit in reversed(visits)}
     rows = [first[visit_id] for visit_id in sorted(first)]
     added = await _INSERT.run(session, len(rows), *as_columns(rows))
     return rows if added is None else [first[row["visit_id"]] for row in added]
