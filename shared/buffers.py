@@ -1,6 +1,7 @@
 """Fetched records waiting to be applied, and which of them may be applied now: reading is aligned by ticks."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,7 +14,7 @@ from shared.inbox import Partition, Record, Step
 _HIGH = 5_000
 _LOW = 1_000
 BATCH = 20_000
-# Stands for each record that nobody here listens to: how many they are is all that counts.
+# Stands for each record that says nothing to anybody here: how many they are is all that counts.
 _PASSED = Item(Record("", 0, 0), None)
 
 
@@ -41,10 +42,12 @@ class Buffer:
 
 
 class Buffers:
-    def __init__(self, clocked: list[str], *, skips_ticks: bool, ignored: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, clocked: list[str], *, skips_ticks: bool, passed_over: Callable[[bytes], bool] = lambda _: False
+    ) -> None:
         self._clocked = set(clocked)
         self._skips_ticks = skips_ticks
-        self._ignored = ignored
+        self._passed_over = passed_over
         self._parts: dict[Partition, Buffer] = {}
         self.newest_tick = BEGINNING
 
@@ -99,7 +102,7 @@ class Buffers:
             if record.offset > part.fetched:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
             part.fetched += 1
-            if record.value is not None and record.value.startswith(self._ignored):
+            if record.value is not None and self._passed_over(record.value):
                 part.items.append(_PASSED)
                 continue
             item = read(record)

@@ -1,6 +1,6 @@
 """How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it."""
 
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from shared.database import Session
@@ -30,6 +30,11 @@ def newest(told: Iterable[Told], key: Callable[[Told], str]) -> dict[str, Told]:
     return found
 
 
+def _head_of(event: type[Event]) -> bytes:
+    """How its bytes begin."""
+    return f'{{"type":"{type_of(event)}",'.encode()
+
+
 class Consumers:
     """The visible list of a service's subscriptions.
 
@@ -53,13 +58,20 @@ class Consumers:
         self.patience_ms = patience_ms
         self.rest_ms = rest_ms
         self._handlers: dict[type[Event], Handler] = {}
+        self._idle: dict[type[Event], tuple[bytes, ...]] = {}
         self._after: Callable[[Session], Awaitable[None]] | None = None
 
-    def on(self, event: type[Event]) -> Callable[[Handler], Handler]:
-        """Registers the function as the handler of `event`; its name must say so."""
+    def on(self, event: type[Event], *, unless_it_has: Sequence[str] = ()) -> Callable[[Handler], Handler]:
+        """Registers the function as the handler of `event`; its name must say so.
+
+        `unless_it_has`: texts of the event's data. An event that has one of them says nothing to the handler, which
+        must agree: where it can be told from the bytes, it is passed over.
+        """
 
         def register(handler: Handler) -> Handler:
             self._handlers[event] = handler
+            # As it can stand nowhere else: a quote inside of a text is escaped.
+            self._idle[event] = tuple(f'"{name}":"'.encode() for name in unless_it_has)
             return handler
 
         return register
@@ -72,11 +84,19 @@ class Consumers:
     def events(self) -> list[type[Event]]:
         return list(self._handlers)
 
-    def heads_of_others(self) -> tuple[bytes, ...]:
-        """How records of these topics begin whose type nobody here handles: passed over, they need not be decoded."""
+    def passed_over(self) -> Callable[[bytes], bool]:
+        """Says of a record's bytes whether they need not be decoded, because nothing here would come of it."""
         heard = {writer_of(topic) for topic in (*self.clocked, *self.unclocked)}
         others = [event for event in EVENTS if event not in self._handlers and producer_of(event) in heard]
-        return tuple(f'{{"type":"{type_of(event)}",'.encode() for event in others)
+        heads = tuple(map(_head_of, others))
+        idle = [(_head_of(event), texts) for event, texts in self._idle.items() if texts]
+
+        def says_nothing(value: bytes) -> bool:
+            if value.startswith(heads):
+                return True
+            return any(value.startswith(head) and any(text in value for text in texts) for head, texts in idle)
+
+        return says_nothing if idle else lambda value: value.startswith(heads)
 
     @property
     def handled(self) -> Container[type]:

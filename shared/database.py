@@ -53,10 +53,19 @@ class Database:
     """A service's own database.
 
     `statement_seconds`: how long one statement may take; 0 is as long as it needs. `wait_seconds`: until a connection
-    must be there, and free.
+    must be there, and free. `for_batches`: a statement is planned without a look at its values, which are thousands
+    and would be read a second time for that; PostgreSQL comes to the same after five times, on each connection.
     """
 
-    def __init__(self, url: str, *, size: int = 10, statement_seconds: float = 0, wait_seconds: float = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 10,
+        statement_seconds: float = 0,
+        wait_seconds: float = 10,
+        for_batches: bool = False,
+    ) -> None:
         self.url = url
         self.wait_seconds = wait_seconds
         self._size = size
@@ -64,6 +73,7 @@ class Database:
             # Whoever stands still in a transaction holds locks and keeps dead rows from being cleared away.
             "idle_in_transaction_session_timeout": "60000",
             "statement_timeout": str(int(statement_seconds * 1000)),
+            "plan_cache_mode": "force_generic_plan" if for_batches else "auto",
         }
         self._pool: Any = None
         self._opening = asyncio.Lock()

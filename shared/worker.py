@@ -60,7 +60,7 @@ class Worker:
         self._buffers = Buffers(
             wiring.consumers.clocked,
             skips_ticks=wiring.consumers.skips_ticks,
-            ignored=wiring.consumers.heads_of_others(),
+            passed_over=wiring.consumers.passed_over(),
         )
         self._timekeeper = Timekeeper(
             wiring.database, self._info, wiring.consumers.clocked, wiring.decide, tells=wiring.tells

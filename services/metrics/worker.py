@@ -17,7 +17,7 @@ def main() -> None:
         Wiring(
             service="metrics",
             bootstrap=settings.kafka_bootstrap,
-            database=Database(settings.database_url),
+            database=Database(settings.database_url, for_batches=True),
             consumers=consumers,
             decide=on_tick,
             tells=False,

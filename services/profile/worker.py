@@ -23,7 +23,7 @@ retellings = {
 def main() -> None:
     settings = Settings()  # type: ignore[call-arg]
     configure("profile", "worker", settings.log_level)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, for_batches=True)
 
     async def tick(producer: Producer) -> None:
         await Ticker(database, producer, topics.STOREFRONT).run()

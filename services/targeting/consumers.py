@@ -12,7 +12,8 @@ from shared.events.segmentation import LifecycleStageChanged, SegmentEntered, Se
 consumers = Consumers(clocked=[topics.PROFILE, topics.SEGMENTATION], unclocked=[topics.COUPONS])
 
 
-@consumers.on(ProfileUpdated)
+# Nearly all have: whoever came or bought has a stage, and is known by that.
+@consumers.on(ProfileUpdated, unless_it_has=("first_visit_at", "first_order_at"))
 async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> None:
     await actions.note_customers(session, events)
 

@@ -25,7 +25,7 @@ def main() -> None:
         Wiring(
             service="targeting",
             bootstrap=settings.kafka_bootstrap,
-            database=Database(settings.database_url),
+            database=Database(settings.database_url, for_batches=True),
             consumers=consumers,
             decide=on_tick,
             tells=True,

@@ -1,16 +1,18 @@
 """Aligned reading: of each partition up to its next tick, then no further before the clock is there."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from services.segmentation.consumers import consumers as segmentation_consumers
+from services.targeting.consumers import consumers as targeting_consumers
 from shared.batches import Batch
 from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING, wall
 from shared.events import Tick
 from shared.events.codec import encode
-from shared.events.profile import VisitFact, Visits, VisitsRecorded
+from shared.events.profile import Profile, ProfileUpdated, VisitFact, Visits, VisitsRecorded
 from shared.inbox import Record
 from shared.kafka import encode_tick
 
@@ -106,13 +108,34 @@ def test_a_partition_that_holds_enough_is_paused_once_and_resumed_once() -> None
 
 def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
     """And counted as applied: its place in the log is taken."""
-    buffers = Buffers(["orders"], skips_ticks=False, ignored=segmentation_consumers.heads_of_others())
+    buffers = Buffers(["orders"], skips_ticks=False, passed_over=segmentation_consumers.passed_over())
     buffers.reset({("orders", 0): (0, None)})
     buffers.arrive(
         ("orders", 0), [Record("orders", 0, 0, value=visit(1)), Record("orders", 0, 1, value=b'{"type":"broken')]
     )
     batch = buffers.take(BEGINNING)
     assert (ids(batch), len(batch.unreadable), batch.steps["orders", 0].next_offset) == ([], 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("facts", "passed_over"),
+    [
+        ({}, False),
+        ({"visits": 1, "first_visit_at": T1}, True),
+        ({"orders": 1, "first_order_at": T1}, True),
+        ({"last_visit_at": T1}, False),
+        ({"source_id": '"first_visit_at":"2026'}, False),
+        ({"platform": 'a\\"first_order_at":"'}, False),
+    ],
+)
+def test_a_profile_of_somebody_who_came_or_bought_says_nothing_to_targeting(
+    facts: dict[str, Any], passed_over: bool
+) -> None:
+    """And is told from one that does, whatever a storefront calls its customers."""
+    data = Profile(**{"customer_id": "c", "version": 1, "platform": "web", **facts})
+    told = encode(ProfileUpdated(id="c:1", source="profile", time=T1, data=data))
+    assert targeting_consumers.passed_over()(told) is passed_over
+    assert not segmentation_consumers.passed_over()(told)
 
 
 def test_a_batch_may_move_the_clock_when_it_takes_every_partition_past_it() -> None:

@@ -68,6 +68,18 @@ async def _ask(database: Database) -> int:
         return await fetch_value(session, "SELECT 1")
 
 
+async def test_who_works_in_batches_plans_a_statement_without_a_look_at_its_values(
+    fresh_database: FreshDatabase,
+) -> None:
+    database = await fresh_database("profile")
+    batches = Database(database.url, size=1, for_batches=True)
+    async with batches.transaction() as session:
+        await fetch_value(session, "SELECT count(*) FROM visits WHERE visit_id = $1", "v")
+        planned = "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT count(%'"
+        assert await fetch_value(session, planned) == 0
+    await batches.close()
+
+
 @pytest.mark.parametrize(
     "texts",
     [

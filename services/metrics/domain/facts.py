@@ -100,9 +100,9 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 
 def latest(rows: Iterable[Row], key: Callable[[Row], Hashable], rank: Callable[[Row], Any]) -> list[Row]:
     """One row for each key, the one that ranks highest, sorted: so that two batches never wait for each other."""
-    best: dict[Hashable, Row] = {}
+    best: dict[Any, Row] = {}
     for row in rows:
         name = key(row)
         if name not in best or rank(row) > rank(best[name]):
             best[name] = row
-    return [row for _, row in sorted(best.items())]  # pyright: ignore[reportArgumentType]
+    return [best[name] for name in sorted(best)]

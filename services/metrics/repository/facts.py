@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from services.metrics.domain import facts
@@ -33,7 +34,7 @@ _INSERT_VISITS = Insert(plain=_VISITS, careful=f"{_VISITS} ON CONFLICT DO NOTHIN
 
 async def upsert_orders(session: Session, orders: Sequence[facts.Order]) -> None:
     """The highest version of each order is kept."""
-    rows = facts.latest(orders, key=lambda order: order[:2], rank=lambda order: order.version)
+    rows = facts.latest(orders, key=itemgetter(0, 1), rank=attrgetter("version"))
     await _INSERT_ORDERS.run(session, len(rows), *as_columns(rows))
 
 
@@ -44,7 +45,7 @@ async def add_visits(session: Session, visits: Sequence[tuple[str, datetime]]) -
 
 async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None:
     """The stage of the latest (tick, cause, id) is kept for each customer."""
-    rows = facts.latest(stages, key=lambda stage: stage[:2], rank=lambda stage: stage[2:5])
+    rows = facts.latest(stages, key=itemgetter(0, 1), rank=itemgetter(2, 3, 4))
     await execute(
         session,
         f"""INSERT INTO stages AS s (model, customer_id, decided_at, caused_at, change_id, stage)
@@ -60,7 +61,7 @@ async def upsert_stages(session: Session, stages: Sequence[facts.Stage]) -> None
 
 async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]) -> None:
     """The highest version of each campaign is kept."""
-    rows = facts.latest(campaigns, key=lambda campaign: campaign[:1], rank=lambda campaign: campaign.version)
+    rows = facts.latest(campaigns, key=itemgetter(0), rank=attrgetter("version"))
     await execute(
         session,
         f"""INSERT INTO campaigns AS c (campaign_id, version, name, goal, business_line, status, channel, template_id,
@@ -78,7 +79,7 @@ async def upsert_campaigns(session: Session, campaigns: Sequence[facts.Campaign]
 
 async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]) -> None:
     """Targeting's half of each decision is kept; what coupons answered stays."""
-    rows = facts.latest(decisions, key=lambda decision: decision[:3], rank=_as_good_as_any)
+    rows = facts.latest(decisions, key=itemgetter(0, 1, 2), rank=_as_good_as_any)
     await execute(
         session,
         f"""INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, decided_arm, reason, stage, decided_at,
@@ -97,7 +98,7 @@ async def upsert_decisions(session: Session, decisions: Sequence[facts.Decision]
 
 async def upsert_outcomes(session: Session, outcomes: Sequence[facts.Outcome]) -> None:
     """Coupons' half of each decision is kept; what targeting decided stays."""
-    rows = facts.latest(outcomes, key=lambda outcome: outcome[:3], rank=_as_good_as_any)
+    rows = facts.latest(outcomes, key=itemgetter(0, 1, 2), rank=_as_good_as_any)
     await execute(
         session,
         f"""INSERT INTO decisions AS d (campaign_id, customer_id, decision_id, outcome, code)

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.segmentation import repository
 from services.segmentation.actions.staging import advance_stages
 from services.segmentation.actions.telling import tell_memberships
-from services.segmentation.domain import Flip, turned_at
+from services.segmentation.domain import Flip, micros, turned_at
 from services.segmentation.repository import Cause, Mark
 from shared.database import Session
 from shared.timekeeper import Now
@@ -37,15 +37,16 @@ def _moving(now: Now, customer_ids: Sequence[str], marks: Mapping[str, Mark], du
     """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it."""
     if len(due) >= _CHUNK:
         return list(customer_ids)  # anybody may be due
-    moving = {key for key, mark in marks.items() if mark.changes_from is not None and not mark.waits_at(now.at)}
+    at = micros(now.at)
+    moving = {key for key, mark in marks.items() if mark.changes_from is not None and not mark.waits_at(at)}
     moving.update(due)
     return [customer_id for customer_id in customer_ids if customer_id in moving]
 
 
 async def _keep_waiting(session: Session, now: Now, marks: Mapping[str, Mark], moving: Sequence[str]) -> None:
     """What is told a little ahead of the tick, as in a backlog, is looked at when its tick has come, and then once."""
-    moved = set(moving)
-    waiting = {key: mark for key, mark in marks.items() if mark.waits_at(now.at) and key not in moved}
+    moved, at = set(moving), micros(now.at)
+    waiting = {key: mark for key, mark in marks.items() if mark.waits_at(at) and key not in moved}
     await repository.wait_for(session, waiting)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from services.segmentation import repository
-from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, finite, instant, micros, tellings
+from services.segmentation.domain import DEFAULT_MODEL, Micros, Telling, advance, finite, instant, micros, tellings
 from services.segmentation.repository import Mark
 from shared import outbox
 from shared.database import Session
@@ -19,7 +19,7 @@ async def advance_stages(session: Session, now: Now, customer_ids: list[str], ma
     Tells `lifecycle.stage_changed` of each step since the tick before; of what a late event put before that, only the
     stage that holds now, if it is another one than was known.
     """
-    changes: dict[str, datetime | None] = {
+    changes: dict[str, Micros | None] = {
         customer_id: marks[customer_id].changes_from if customer_id in marks else None for customer_id in customer_ids
     }
     cases = await repository.get_cases(session, DEFAULT_MODEL, changes, now.at, finite(now.previous))

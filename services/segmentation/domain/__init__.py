@@ -4,6 +4,7 @@ from services.segmentation.domain.lifecycle import (
     DEFAULT_MODEL,
     LONG_AGO,
     NOWHERE,
+    SECOND,
     Advance,
     Entry,
     LifecycleModel,
@@ -16,6 +17,7 @@ from services.segmentation.domain.lifecycle import (
     instant,
     instant_or_never,
     micros,
+    moment,
     tellings,
 )
 from services.segmentation.domain.memberships import Flip, Moment, Segment, Status, turned_at
@@ -42,6 +44,7 @@ __all__ = [
     "LONG_AGO",
     "NOWHERE",
     "OVER",
+    "SECOND",
     "STAGE_FIELDS",
     "WITHIN",
     "Advance",
@@ -66,6 +69,7 @@ __all__ = [
     "instant",
     "instant_or_never",
     "micros",
+    "moment",
     "parse_rule",
     "read_rule",
     "tellings",

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 Micros = int
-DAY: Micros = 86_400_000_000
+SECOND: Micros = 1_000_000
+DAY: Micros = 86_400 * SECOND
 LONG_AGO: Micros = -(2**60)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,6 +33,10 @@ def micros(at: datetime) -> Micros:
 
 def instant(at: Micros) -> datetime:
     return _EPOCH + timedelta(0, 0, at)
+
+
+def moment(at: Micros | None) -> datetime | None:
+    return None if at is None else instant(at)
 
 
 _LAST_MICROS = micros(_LAST)

@@ -15,6 +15,7 @@ from services.segmentation.domain import (
     Standing,
     instant,
     instant_or_never,
+    moment,
 )
 from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, unnest
 
@@ -41,17 +42,22 @@ def _micros(instant: str) -> str:
 # contradicts nothing that is stored, so it needs no look at the history: one only begins a little earlier. That is why
 # `recent_orders` reach back from the later of those two, not from the last tick.
 _CASES = f"""
-SELECT w.customer_id, w.changes_from, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
+SELECT w.customer_id, s.stage, {_micros("s.stage_since")} AS since, s.reacquired,
        {_micros("s.cycle_started_at")} AS cycle_started_at, {_micros("s.last_order_at")} AS last_order_at,
        {_micros("known.until")} AS known_until, {_micros("begin.at")} AS begins_at,
-       coalesce(w.changes_from <= greatest(s.stage_since, s.last_order_at), false) AS rewound,
-       {_micros("c.first_visit_at")} AS first_visit_at, s.recent_orders,
+       again.rewound, s.recent_orders,
+       -- Whoever has ordered is past where a visit leads to.
+       CASE WHEN s.last_order_at IS NULL OR again.rewound THEN (
+           SELECT {_micros("c.first_visit_at")} FROM customers AS c WHERE c.customer_id = w.customer_id
+       ) END AS first_visit_at,
        ARRAY(SELECT {_micros("o.paid_at")} FROM known_orders AS o
              WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at > begin.at ORDER BY o.paid_at) AS orders
 FROM {unnest("text timestamptz")} AS w(customer_id, changes_from)
-LEFT JOIN lifecycle_states AS s USING (customer_id) LEFT JOIN customers AS c USING (customer_id)
+LEFT JOIN lifecycle_states AS s USING (customer_id)
 CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $4::timestamptz)) AS known(until)
 CROSS JOIN LATERAL (SELECT least(known.until, w.changes_from - interval '1 microsecond')) AS begin(at)
+CROSS JOIN LATERAL (
+    SELECT coalesce(w.changes_from <= greatest(s.stage_since, s.last_order_at), false)) AS again(rewound)
 WHERE w.changes_from IS NOT NULL OR s.due_at <= $3
 """
 
@@ -81,33 +87,38 @@ LEFT JOIN LATERAL (SELECT o.paid_at FROM known_orders AS o
 async def get_cases(
     session: ReadSession,
     model: LifecycleModel,
-    changes: dict[str, datetime | None],
+    changes: dict[str, Micros | None],
     at: datetime,
     previous: datetime,
 ) -> list[Case]:
     """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
     if not changes:
         return []
-    rows = await fetch(session, _CASES, as_array(list(changes)), as_array(list(changes.values())), at, previous)
-    again = {row["customer_id"]: row["changes_from"] for row in rows if row["rewound"]}
+    begins = [moment(each) for each in changes.values()]
+    rows = await fetch(session, _CASES, as_array(list(changes)), as_array(begins), at, previous)
+    again = {row["customer_id"]: moment(changes[row["customer_id"]]) for row in rows if row["rewound"]}
     if not again:
         return [_case(row) for row in rows]
     found = await fetch(session, _REWOUND, *as_columns(again.items()), model.lookback / 1_000_000)
     rewound = {row["customer_id"]: row for row in found}
-    return [_rewound_case(row, rewound[row["customer_id"]]) if row["rewound"] else _case(row) for row in rows]
+    return [
+        _rewound_case(row, rewound[row["customer_id"]], again[row["customer_id"]]) if row["rewound"] else _case(row)
+        for row in rows
+    ]
 
 
 def _case(row: Any) -> Case:
-    before, start = _standing(row, row["known_until"]), _standing(row, row["begins_at"])
+    before = _standing(row, row["known_until"])
+    start = before if row["begins_at"] == row["known_until"] else _standing(row, row["begins_at"])
     orders = [*_unpacked(row["recent_orders"] or b""), *row["orders"]]
     return Case(row["customer_id"], before, start, orders, row["first_visit_at"], None)
 
 
-def _rewound_case(row: Any, rewound: Any) -> Case:
+def _rewound_case(row: Any, rewound: Any, rewound_to: datetime | None) -> Case:
     before = _standing(row, row["known_until"])
     orders = [*rewound["recent_orders"], *row["orders"]]
     start = _standing(rewound, row["begins_at"])._replace(from_stage=_STAGES[rewound["from_stage"]])
-    return Case(row["customer_id"], before, start, orders, row["first_visit_at"], row["changes_from"])
+    return Case(row["customer_id"], before, start, orders, row["first_visit_at"], rewound_to)
 
 
 _STAGES: dict[str | None, Stage | None] = {None: None, **{stage.value: stage for stage in Stage}}
@@ -203,10 +214,10 @@ def _state(model: LifecycleModel, case: Case, done: Advance) -> tuple[Any, ...]:
     return (
         case.customer_id,
         stage,
-        _moment(since),
+        moment(since),
         reacquired,
-        _moment(cycle),
-        _moment(last),
+        moment(cycle),
+        moment(last),
         instant_or_never(done.due_at),
         "\\x" + _recent(model, case, done.standing).hex(),
     )
@@ -223,10 +234,6 @@ def _recent(model: LifecycleModel, case: Case, standing: Standing) -> bytes:
 
 def _unpacked(recent: bytes) -> tuple[Micros, ...]:
     return struct.unpack(f">{len(recent) // 8}q", recent)
-
-
-def _moment(at: Micros | None) -> datetime | None:
-    return None if at is None else instant(at)
 
 
 async def list_history(session: ReadSession, customer_id: str, after: datetime | None, limit: int) -> list[Any]:

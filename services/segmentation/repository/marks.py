@@ -1,32 +1,35 @@
 """Whom the next tick has to look at: those of whom something was told, and those for whom time alone does something."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from shared.database import ReadSession, Session, execute, fetch, fetch_one
+from services.segmentation.domain import SECOND, Micros, moment
+from services.segmentation.repository.instants import received, sent
+from shared.database import ReadSession, Session, as_array, execute, fetch, fetch_one
 
 # What waits costs a little at each tick of its second; what lies further ahead is looked at now, and found when due.
-_A_LITTLE = timedelta(seconds=10)
+_A_LITTLE = 10 * SECOND
 
 
 class Mark(NamedTuple):
     """From when on a customer's lifecycle may be another (None: it is not); `untimed`: a change without an instant."""
 
-    changes_from: datetime | None
+    changes_from: Micros | None
     untimed: bool
 
     def widened(self, other: "Mark") -> "Mark":
         instants = [at for at in (self.changes_from, other.changes_from) if at is not None]
         return Mark(min(instants, default=None), self.untimed or other.untimed)
 
-    def waits_at(self, at: datetime) -> bool:
+    def waits_at(self, at: Micros) -> bool:
         """Whether what it says of the lifecycle is ahead of `at`, and not far."""
         return self.changes_from is not None and at < self.changes_from <= at + _A_LITTLE
 
 
 _TOUCHED = Mark(None, untimed=False)
+_TAKEN = f"customer_ids, {sent('changes_from')}, untimed"
 
 
 async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[str, Mark], bool]:
@@ -36,9 +39,7 @@ async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[s
     if not await fetch_one(session, "SELECT 1 FROM marks WHERE NOT merged AND not_before <= $1 LIMIT 1", at):
         return await _take_piece(session, at)
     # All marks of a customer go together: a half of them would show a past that never was.
-    rows = await fetch(
-        session, "DELETE FROM marks WHERE not_before <= $1 RETURNING customer_ids, changes_from, untimed", at
-    )
+    rows = await fetch(session, f"DELETE FROM marks WHERE not_before <= $1 RETURNING {_TAKEN}", at)
     marks = _merged(rows)
     customer_ids = sorted(marks)
     for start in range(limit, len(marks), limit):
@@ -48,8 +49,8 @@ async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[s
 
 def _merged(rows: Iterable[Any]) -> dict[str, Mark]:
     marks: dict[str, Mark] = {}
-    for row in rows:
-        for customer_id, changes_from, untimed in zip(*row, strict=True):
+    for customer_ids, changes, all_untimed in rows:
+        for customer_id, changes_from, untimed in zip(customer_ids, received(changes), all_untimed, strict=True):
             if changes_from is None and not untimed:
                 marks.setdefault(customer_id, _TOUCHED)  # nearly all are: a visit, or facts of which the order was told
             else:
@@ -61,8 +62,8 @@ def _merged(rows: Iterable[Any]) -> dict[str, Mark]:
 async def _take_piece(session: Session, at: datetime) -> tuple[dict[str, Mark], bool]:
     rows = await fetch(
         session,
-        """DELETE FROM marks WHERE mark_id = (SELECT min(mark_id) FROM marks WHERE not_before <= $1)
-           RETURNING customer_ids, changes_from, untimed""",
+        f"""DELETE FROM marks WHERE mark_id = (SELECT min(mark_id) FROM marks WHERE not_before <= $1)
+           RETURNING {_TAKEN}""",
         at,
     )
     return _merged(rows), bool(await fetch_one(session, "SELECT 1 FROM marks WHERE not_before <= $1 LIMIT 1", at))
@@ -71,23 +72,24 @@ async def _take_piece(session: Session, at: datetime) -> tuple[dict[str, Mark], 
 async def wait_for(session: Session, marks: Mapping[str, Mark]) -> None:
     """Keeps what marks say of lifecycles until the tick at which it matters: those of a second together."""
     instants = sorted((mark.changes_from, key) for key, mark in marks.items() if mark.changes_from is not None)
-    for _, some in groupby(instants, key=lambda each: each[0].replace(microsecond=0)):
+    for _, some in groupby(instants, key=lambda each: each[0] // SECOND):
         group = {key: Mark(changes_from, untimed=False) for changes_from, key in some}
         await _put_back(session, group, not_before=next(iter(group.values())).changes_from)
 
 
 async def _put_back(
-    session: Session, marks: Mapping[str, Mark], *, merged: bool = False, not_before: datetime | None = None
+    session: Session, marks: Mapping[str, Mark], *, merged: bool = False, not_before: Micros | None = None
 ) -> None:
     await execute(
         session,
         """INSERT INTO marks (merged, customer_ids, changes_from, untimed, not_before)
-           VALUES ($1, $2, $3, $4, coalesce($5::timestamptz, '-infinity'))""",
+           VALUES ($1, $2::text::text[], $3::text::timestamptz[], $4::text::bool[],
+                   coalesce($5::timestamptz, '-infinity'))""",
         merged,
-        list(marks),
-        [mark.changes_from for mark in marks.values()],
-        [mark.untimed for mark in marks.values()],
-        not_before,
+        as_array(list(marks)),
+        as_array([moment(mark.changes_from) for mark in marks.values()]),
+        as_array([mark.untimed for mark in marks.values()]),
+        moment(not_before),
     )
 
 
