@@ -27,7 +27,7 @@ _EVENTS_PER_TICK = 7_500
 _LOOK_EVERY = 0.1
 # To ask the kernel what a process shares is walking all its pages: done at every look it took a tenth of the machine,
 # and with the database's among them still a fortieth.
-_WEIGH_EVERY = 2.0
+_WEIGH_EVERY = 5.0
 # One process of each would leave a core idle whenever it waits for the database.
 _BUSIEST = ("profile", "segmentation")
 _IDENTITIES_AT_ONCE = 20_000

@@ -45,25 +45,27 @@ def _spend(row: Any) -> Spend:
     return Spend(currency=row["currency"], orders=row["orders"], paid_amount=row["paid_amount"])
 
 
-def _event(row: Any, spend: list[Any]) -> ProfileUpdated:
+def _event(row: Sequence[Any], spend: list[Any]) -> ProfileUpdated:
+    customer_id, version, platform, source_id, anonymous_id, member, orders, visits, *instants = row
+    first_order_at, last_order_at, first_visit_at, last_visit_at = instants
     return ProfileUpdated(
-        id=f"{row['customer_id']}:{row['version']}",
+        id=f"{customer_id}:{version}",
         source="profile",
-        subject=row["customer_id"],
-        time=instant_of_micros(row["version"]),
+        subject=customer_id,
+        time=instant_of_micros(version),
         data=Profile(
-            customer_id=row["customer_id"],
-            version=row["version"],
-            platform=row["platform"],
-            source_id=row["source_id"],
-            anonymous_id=row["anonymous_id"],
-            member=row["member"] or False,
-            orders=row["orders"],
+            customer_id=customer_id,
+            version=version,
+            platform=platform,
+            source_id=source_id,
+            anonymous_id=anonymous_id,
+            member=member or False,
+            orders=orders,
             spend=[_spend(each) for each in spend],
-            first_order_at=row["first_order_at"],
-            last_order_at=row["last_order_at"],
-            first_visit_at=row["first_visit_at"],
-            last_visit_at=row["last_visit_at"],
-            visits=row["visits"],
+            first_order_at=first_order_at,
+            last_order_at=last_order_at,
+            first_visit_at=first_visit_at,
+            last_visit_at=last_visit_at,
+            visits=visits,
         ),
     )

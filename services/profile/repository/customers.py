@@ -8,6 +8,9 @@ from shared.database import ReadSession, Session, as_columns, execute, fetch, fe
 
 _COLUMNS = """customer_id, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
               first_order_at, last_order_at, first_visit_at, last_visit_at"""
+# All facts of a customer that are told.
+_TOLD = """c.customer_id, c.version, c.platform, c.source_id, c.anonymous_id, c.member, c.orders, c.visits,
+           c.first_order_at, c.last_order_at, c.first_visit_at, c.last_visit_at"""
 _TYPES = """text text text text bool timestamptz text bigint bigint timestamptz timestamptz timestamptz timestamptz"""
 _NEWER = """excluded.member IS NOT NULL AND
             (c.member_at IS NULL OR (excluded.member_at, excluded.member_by) > (c.member_at, c.member_by))"""
@@ -24,7 +27,7 @@ ON CONFLICT (customer_id) DO UPDATE SET
        last_order_at = greatest(c.last_order_at, excluded.last_order_at),
        first_visit_at = least(c.first_visit_at, excluded.first_visit_at),
        last_visit_at = greatest(c.last_visit_at, excluded.last_visit_at)
-RETURNING c.*
+RETURNING {_TOLD}
 """
 
 
@@ -58,11 +61,11 @@ async def recount_customers(session: Session, customer_ids: list[str]) -> list[A
     """Looks the first and last order up again: after an order went away they cannot be added to."""
     return await fetch(
         session,
-        """UPDATE customers AS c SET first_order_at = o.first_at, last_order_at = o.last_at
+        f"""UPDATE customers AS c SET first_order_at = o.first_at, last_order_at = o.last_at
            FROM unnest($1::text[]) AS wanted(customer_id) LEFT JOIN LATERAL
                 (SELECT min(paid_at) AS first_at, max(paid_at) AS last_at FROM orders
                  WHERE orders.customer_id = wanted.customer_id AND counted) AS o ON true
-           WHERE c.customer_id = wanted.customer_id RETURNING c.*""",
+           WHERE c.customer_id = wanted.customer_id RETURNING {_TOLD}""",
         sorted(customer_ids),
     )
 
@@ -137,10 +140,10 @@ async def renew_customers(session: Session, customer_ids: list[str], version: in
     """All facts of these customers, each under a new version."""
     rows = await fetch(
         session,
-        """WITH locked AS MATERIALIZED (
+        f"""WITH locked AS MATERIALIZED (
                SELECT customer_id FROM customers WHERE customer_id = ANY($1) ORDER BY customer_id FOR UPDATE)
            UPDATE customers AS c SET version = greatest(c.version + 1, $2)
-           FROM locked WHERE c.customer_id = locked.customer_id RETURNING c.*""",
+           FROM locked WHERE c.customer_id = locked.customer_id RETURNING {_TOLD}""",
         customer_ids,
         version,
     )

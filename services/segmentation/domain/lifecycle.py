@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 Micros = int
@@ -31,6 +32,8 @@ def micros(at: datetime) -> Micros:
     return (at - _EPOCH) // _MICROSECOND
 
 
+# A stage, its cycle and its last order often begin with the same order.
+@lru_cache(maxsize=512)
 def instant(at: Micros) -> datetime:
     return _EPOCH + timedelta(0, 0, at)
 
