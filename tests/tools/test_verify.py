@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from demo.storefront import Doors, Http
 from deploy.local.names import PROCESSES, SERVERS, SERVICES
 from deploy.local.stack import Stack
+from deploy.local.state import Home, State
 from shared import topics
 from shared.database import connect
 from shared.kafka import Producer
@@ -56,6 +57,8 @@ class System:
 def system() -> Iterator[System]:
     """A system through which a small history has gone; its databases and its log are up, its processes are not."""
     home = Path(tempfile.mkdtemp(prefix="comeback-verify-"))
+    # Drawn, it would now and then hold nobody out, and there would be nothing to break.
+    Home(home).save(State(secret="under which somebody is held out"))
     stack = Stack(home, ports="free")
     try:
         stack.up(clock="stream")

@@ -16,8 +16,8 @@ from services.segmentation.domain.lifecycle import (
     finite,
     instant,
     instant_or_never,
+    instant_or_none,
     micros,
-    moment,
     tellings,
 )
 from services.segmentation.domain.memberships import Flip, Moment, Segment, Status, turned_at
@@ -68,8 +68,8 @@ __all__ = [
     "finite",
     "instant",
     "instant_or_never",
+    "instant_or_none",
     "micros",
-    "moment",
     "parse_rule",
     "read_rule",
     "tellings",

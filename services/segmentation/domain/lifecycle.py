@@ -38,7 +38,7 @@ def instant(at: Micros) -> datetime:
     return _EPOCH + timedelta(0, 0, at)
 
 
-def moment(at: Micros | None) -> datetime | None:
+def instant_or_none(at: Micros | None) -> datetime | None:
     return None if at is None else instant(at)
 
 

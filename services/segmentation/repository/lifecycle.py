@@ -15,7 +15,7 @@ from services.segmentation.domain import (
     Standing,
     instant,
     instant_or_never,
-    moment,
+    instant_or_none,
 )
 from shared.database import ReadSession, Session, as_array, as_columns, execute, fetch, unnest
 
@@ -94,9 +94,9 @@ async def get_cases(
     """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
     if not changes:
         return []
-    begins = [moment(each) for each in changes.values()]
+    begins = [instant_or_none(each) for each in changes.values()]
     rows = await fetch(session, _CASES, as_array(list(changes)), as_array(begins), at, previous)
-    again = {row["customer_id"]: moment(changes[row["customer_id"]]) for row in rows if row["rewound"]}
+    again = {row["customer_id"]: instant_or_none(changes[row["customer_id"]]) for row in rows if row["rewound"]}
     if not again:
         return [_case(row) for row in rows]
     found = await fetch(session, _REWOUND, *as_columns(again.items()), model.lookback / 1_000_000)
@@ -214,10 +214,10 @@ def _state(model: LifecycleModel, case: Case, done: Advance) -> tuple[Any, ...]:
     return (
         case.customer_id,
         stage,
-        moment(since),
+        instant_or_none(since),
         reacquired,
-        moment(cycle),
-        moment(last),
+        instant_or_none(cycle),
+        instant_or_none(last),
         instant_or_never(done.due_at),
         "\\x" + _recent(model, case, done.standing).hex(),
     )

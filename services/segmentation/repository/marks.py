@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from services.segmentation.domain import SECOND, Micros, moment
+from services.segmentation.domain import SECOND, Micros, instant_or_none
 from services.segmentation.repository.instants import received, sent
 from shared.database import ReadSession, Session, as_array, execute, fetch, fetch_one
 
@@ -87,9 +87,9 @@ async def _put_back(
                    coalesce($5::timestamptz, '-infinity'))""",
         merged,
         as_array(list(marks)),
-        as_array([moment(mark.changes_from) for mark in marks.values()]),
+        as_array([instant_or_none(mark.changes_from) for mark in marks.values()]),
         as_array([mark.untimed for mark in marks.values()]),
-        moment(not_before),
+        instant_or_none(not_before),
     )
 
 
