@@ -70,8 +70,9 @@ class Consumers:
 
         def register(handler: Handler) -> Handler:
             self._handlers[event] = handler
-            # As it can stand nowhere else: a quote inside of a text is escaped.
-            self._idle[event] = tuple(f'"{name}":"'.encode() for name in unless_it_has)
+            if unless_it_has:
+                # As it can stand nowhere else: a quote inside of a text is escaped.
+                self._idle[event] = tuple(f'"{name}":"'.encode() for name in unless_it_has)
             return handler
 
         return register
@@ -89,7 +90,7 @@ class Consumers:
         heard = {writer_of(topic) for topic in (*self.clocked, *self.unclocked)}
         others = [event for event in EVENTS if event not in self._handlers and producer_of(event) in heard]
         heads = tuple(map(_head_of, others))
-        idle = [(_head_of(event), texts) for event, texts in self._idle.items() if texts]
+        idle = [(_head_of(event), texts) for event, texts in self._idle.items()]
 
         def says_nothing(value: bytes) -> bool:
             if value.startswith(heads):

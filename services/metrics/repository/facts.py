@@ -122,9 +122,7 @@ async def add_coupons(session: Session, coupons: Sequence[facts.Coupon]) -> None
 
 async def upsert_redemptions(session: Session, redemptions: Sequence[facts.Redemption]) -> None:
     """A redemption once known as rolled back stays so."""
-    rows = facts.latest(
-        redemptions, key=lambda redemption: redemption[:1], rank=lambda redemption: redemption.rolled_back
-    )
+    rows = facts.latest(redemptions, key=itemgetter(0), rank=attrgetter("rolled_back"))
     await execute(
         session,
         f"""INSERT INTO redemptions AS r (redemption_id, coupon_id, campaign_id, customer_id, channel, shop_id,

@@ -8,7 +8,7 @@ from shared.database import ReadSession, Session, as_columns, execute, fetch, fe
 
 _COLUMNS = """customer_id, platform, source_id, anonymous_id, member, member_at, member_by, orders, visits,
               first_order_at, last_order_at, first_visit_at, last_visit_at"""
-# All facts of a customer that are told.
+# All facts of a customer that are told, in the order in which `profile.updated` is made of them.
 _TOLD = """c.customer_id, c.version, c.platform, c.source_id, c.anonymous_id, c.member, c.orders, c.visits,
            c.first_order_at, c.last_order_at, c.first_visit_at, c.last_visit_at"""
 _TYPES = """text text text text bool timestamptz text bigint bigint timestamptz timestamptz timestamptz timestamptz"""
