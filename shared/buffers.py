@@ -1,12 +1,11 @@
 """Fetched records waiting to be applied, and which of them may be applied now: reading is aligned by ticks."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from shared.batches import Batch, Item, read
+from shared.batches import Batch, Glance, Item, Nothing, read
 from shared.clock import BEGINNING
 from shared.events import ClockTicked
 from shared.inbox import Partition, Record, Step
@@ -15,7 +14,7 @@ _HIGH = 5_000
 _LOW = 1_000
 BATCH = 20_000
 # Stands for each record that says nothing to anybody here: how many they are is all that counts.
-_PASSED = Item(Record("", 0, 0), None)
+_PASSED = Item(Record("", 0, 0))
 
 
 class PositionLost(Exception):
@@ -42,12 +41,12 @@ class Buffer:
 
 
 class Buffers:
-    def __init__(
-        self, clocked: list[str], *, skips_ticks: bool, passed_over: Callable[[bytes], bool] = lambda _: False
-    ) -> None:
+    """`glance`: what is known of a record from a look at its bytes (`Consumers.glance`); nothing unless told."""
+
+    def __init__(self, clocked: list[str], *, skips_ticks: bool, glance: Glance = lambda _: None) -> None:
         self._clocked = set(clocked)
         self._skips_ticks = skips_ticks
-        self._passed_over = passed_over
+        self._glance = glance
         self._parts: dict[Partition, Buffer] = {}
         self.newest_tick = BEGINNING
 
@@ -102,15 +101,20 @@ class Buffers:
             if record.offset > part.fetched:
                 raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
             part.fetched += 1
-            if record.value is not None and self._passed_over(record.value):
-                part.items.append(_PASSED)
-                continue
-            item = read(record)
-            part.items.append(item)
-            part.matter += 1
-            if type(item.event) is ClockTicked:
-                part.ticks += 1
-                self.newest_tick = max(self.newest_tick, item.event.data.at)
+            part.items.append(self._item(part, record))
+
+    def _item(self, part: Buffer, record: Record) -> Item:
+        kind = None if record.value is None else self._glance(record.value)
+        if kind is Nothing:
+            return _PASSED
+        part.matter += 1
+        if kind is not None:
+            return Item(record, kind)
+        item = read(record)
+        if type(item.event) is ClockTicked:
+            part.ticks += 1
+            self.newest_tick = max(self.newest_tick, item.event.data.at)
+        return item
 
     def full(self) -> list[Partition]:
         """Partitions that hold enough and are to be paused; each is named once."""
@@ -138,14 +142,13 @@ class Buffers:
         step = Step(part.offset, part.offset)
         for item in islice(part.items, BATCH - batch.size):
             step.next_offset += 1
-            if item.event is None:
-                if item.reason is not None:
-                    batch.unreadable.append(item)
+            if item.reason is not None:
+                batch.unreadable.append(item)
             elif type(item.event) is ClockTicked:
                 self._note_tick(step, item.event)
                 if part.aligned:
                     break
-            else:
+            elif item.kind is not None:
                 batch.events.append(item)
         batch.size += step.next_offset - step.offset
         batch.steps[partition] = step

@@ -1,14 +1,18 @@
-"""How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it."""
+"""How a service says what it listens to: one `on_<event>` function for each type, taking a batch of it.
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+The batch can be gone through as often as wanted; each time its events are decoded anew.
+"""
+
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from shared.batches import Glance, Nothing
 from shared.database import Session
 from shared.events import Event, producer_of, type_of
 from shared.events.codec import EVENTS
 from shared.topics import writer_of
 
-Handler = Callable[[Session, list[Any]], Awaitable[None]]
+Handler = Callable[[Session, Iterable[Any]], Awaitable[None]]
 
 
 class Versioned(Protocol):
@@ -17,6 +21,7 @@ class Versioned(Protocol):
 
 
 Told = TypeVar("Told", bound=Versioned)
+_END_OF_HEAD = b'",'
 
 
 def newest(told: Iterable[Told], key: Callable[[Told], str]) -> dict[str, Told]:
@@ -32,7 +37,15 @@ def newest(told: Iterable[Told], key: Callable[[Told], str]) -> dict[str, Told]:
 
 def _head_of(event: type[Event]) -> bytes:
     """How its bytes begin."""
-    return f'{{"type":"{type_of(event)}",'.encode()
+    return f'{{"type":"{type_of(event)}'.encode() + _END_OF_HEAD
+
+
+def by_type(events: Iterable[Event]) -> dict[type[Event], list[Event]]:
+    """As `Consumers.handle` takes them."""
+    found: dict[type[Event], list[Event]] = {}
+    for event in events:
+        found.setdefault(type(event), []).append(event)
+    return found
 
 
 class Consumers:
@@ -58,7 +71,7 @@ class Consumers:
         self.patience_ms = patience_ms
         self.rest_ms = rest_ms
         self._handlers: dict[type[Event], Handler] = {}
-        self._idle: dict[type[Event], tuple[bytes, ...]] = {}
+        self._idle: dict[type[Event | Nothing] | None, tuple[bytes, ...]] = {}
         self._after: Callable[[Session], Awaitable[None]] | None = None
 
     def on(self, event: type[Event], *, unless_it_has: Sequence[str] = ()) -> Callable[[Handler], Handler]:
@@ -85,32 +98,36 @@ class Consumers:
     def events(self) -> list[type[Event]]:
         return list(self._handlers)
 
-    def passed_over(self) -> Callable[[bytes], bool]:
-        """Says of a record's bytes whether they need not be decoded, because nothing here would come of it."""
+    def glance(self) -> Glance:
+        """Says of a record's bytes what they are, as far as their beginning tells it: Nothing for what no handler here
+        would make anything of.
+        """
         heard = {writer_of(topic) for topic in (*self.clocked, *self.unclocked)}
-        others = [event for event in EVENTS if event not in self._handlers and producer_of(event) in heard]
-        heads = tuple(map(_head_of, others))
-        idle = [(_head_of(event), texts) for event, texts in self._idle.items()]
+        kinds: dict[bytes, type[Event | Nothing]] = {
+            _head_of(event): event if event in self._handlers else Nothing
+            for event in EVENTS
+            if event in self._handlers or producer_of(event) in heard
+        }
+        idle = self._idle
 
-        def says_nothing(value: bytes) -> bool:
-            if value.startswith(heads):
-                return True
-            return any(value.startswith(head) and any(text in value for text in texts) for head, texts in idle)
+        def kind_of(value: bytes) -> type[Event | Nothing] | None:
+            kind = kinds.get(value[: value.find(_END_OF_HEAD) + len(_END_OF_HEAD)])
+            if kind in idle and any(text in value for text in idle[kind]):
+                return Nothing
+            return kind
 
-        return says_nothing if idle else lambda value: value.startswith(heads)
+        return kind_of
 
     @property
     def handled(self) -> Container[type]:
         return self._handlers
 
-    async def handle(self, session: Session, events: list[Event]) -> None:
-        """Gives each handler its events, in the order in which the handlers are declared."""
+    async def handle(self, session: Session, by_type: Mapping[type[Event], Iterable[Event]]) -> None:
+        """Gives each handler its events, if there are any, in the order in which the handlers are declared."""
         session.info["batch"] = {}
-        by_type: dict[type[Event], list[Event]] = {}
-        for event in events:
-            by_type.setdefault(type(event), []).append(event)
         for event_type, handler in self._handlers.items():
-            if found := by_type.get(event_type):
+            found = by_type.get(event_type, ())
+            if any(True for _ in found):
                 await handler(session, found)
         if self._after is not None:
             await self._after(session)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from shared import outbox
-from shared.consuming import Consumers
+from shared.consuming import Consumers, by_type
 from shared.database import Database, Session, execute, fetch_one, is_transient, savepoint
 from shared.events import ClockTicked
 from shared.events.codec import Undecodable, decode
@@ -55,7 +55,7 @@ class Retrier:
             if isinstance(event, ClockTicked):
                 return "a tick is never applied late"
             async with savepoint(session):
-                await self._consumers.handle(session, [event])
+                await self._consumers.handle(session, by_type([event]))
         except Undecodable as error:
             return str(error)
         except Exception as error:

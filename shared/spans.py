@@ -95,7 +95,7 @@ class Spans:
 
     def _begin(self, parent: str, items: list[Item], size: int) -> Span:
         record = items[0].record
-        types = {short_type(item.event) for item in items if item.event is not None}
+        types = {short_type(item.kind) for item in items if item.kind is not None}
         return self._tracer.start_span(
             f"process {record.topic}",
             _context(parent),
@@ -133,7 +133,8 @@ def _parent(item: Item) -> str | None:
     for name, value in item.record.headers:
         if name == "traceparent" and value is not None:
             return value.decode("latin-1")
-    told = item.event.traceparent if item.event is not None else None
+    event = item.said()
+    told = event.traceparent if event is not None else None
     return told if isinstance(told, str) else None
 
 

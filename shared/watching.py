@@ -33,11 +33,12 @@ def report(batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> Non
     if types or refused:
         log.info("batch.applied", types=types, positions=positions, parked=len(refused), ms=round(seconds * 1e3, 1))
     for item, reason in refused:
-        metrics.PARKED.labels("refused" if item.event else "unreadable").inc()
+        event = item.said()
+        metrics.PARKED.labels("refused" if event else "unreadable").inc()
         log.warning(
             "event.parked",
-            type=short_type(item.event) if item.event else None,
-            id=item.event.id if item.event else None,
+            type=short_type(event) if event else None,
+            id=event.id if event else None,
             topic=item.record.topic,
             partition=item.record.partition,
             offset=item.record.offset,
@@ -46,7 +47,7 @@ def report(batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> Non
 
 
 def _types(items: Iterable[Item]) -> Counter[str]:
-    found = Counter(type(item.event) for item in items if item.event is not None)
+    found = Counter(item.kind for item in items if item.kind is not None)
     return Counter({short_type(event_type): count for event_type, count in found.items()})
 
 

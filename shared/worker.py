@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import failpoints, inbox, metrics, outbox, tracing, watching
-from shared.batches import Batch, Item
+from shared.batches import Batch, Item, by_kind
 from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING
 from shared.consuming import Consumers
@@ -60,7 +60,7 @@ class Worker:
         self._buffers = Buffers(
             wiring.consumers.clocked,
             skips_ticks=wiring.consumers.skips_ticks,
-            passed_over=wiring.consumers.passed_over(),
+            glance=wiring.consumers.glance(),
         )
         self._timekeeper = Timekeeper(
             wiring.database, self._info, wiring.consumers.clocked, wiring.decide, tells=wiring.tells
@@ -176,14 +176,14 @@ class Worker:
     async def _commit(self, batch: Batch, may_move: bool, *, careful: bool = False) -> list[tuple[Item, str]]:
         """Effects, outgoing events, parked records and positions, together or not at all; and the clock, if it may."""
         handled = self._consumers.handled
-        wanted = [item for item in batch.events if type(item.event) in handled]
+        wanted = [item for item in batch.events if item.kind in handled]
         async with self._database.transaction() as session:
             session.info.update(self._info)
             refused = [(item, item.reason or "unreadable") for item in batch.unreadable]
             if careful:
                 refused += await self._bisect(session, wanted)
             elif wanted:
-                await self._consumers.handle(session, [item.event for item in wanted if item.event is not None])
+                refused += await self._handle(session, wanted)
             failpoints.hit("in_batch")
             await add_parked(session, [item.parked(reason) for item, reason in refused])
             await inbox.advance(session, _counted(batch, refused))
@@ -191,6 +191,11 @@ class Worker:
             await outbox.flush(session)
         batch.decided = decided
         return refused
+
+    async def _handle(self, session: Session, items: list[Item]) -> list[tuple[Item, str]]:
+        """Gives the items' events to the handlers; those items that could not be read, each with its reason."""
+        await self._consumers.handle(session, by_kind(items))
+        return [(item, item.reason) for item in items if item.reason is not None]
 
     async def _bisect(self, session: Session, items: list[Item]) -> list[tuple[Item, str]]:
         """Applies all that can be applied; the ones that cannot, each with its reason."""
@@ -200,8 +205,7 @@ class Worker:
         for left in range(_TRIES - 1, -1, -1):
             try:
                 async with savepoint(session):
-                    await self._consumers.handle(session, [item.event for item in items if item.event is not None])
-                return []
+                    return await self._handle(session, items)
             except Exception as error:
                 if is_transient(error):
                     raise

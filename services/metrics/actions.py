@@ -1,6 +1,6 @@
 """What metrics can do: remember facts. Each is safe to hear twice and in any order; consumers call these."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from services.metrics import repository
@@ -13,7 +13,7 @@ from shared.events.segmentation import LifecycleStageChanged
 from shared.events.targeting import CampaignUpdated, DecisionMade
 
 
-async def record_orders(session: Session, events: Sequence[OrderPaid | OrderRefunded | OrderCancelled]) -> None:
+async def record_orders(session: Session, events: Iterable[OrderPaid | OrderRefunded | OrderCancelled]) -> None:
     """The orders are as their highest version says."""
     orders = [
         facts.Order(
@@ -32,13 +32,13 @@ async def record_orders(session: Session, events: Sequence[OrderPaid | OrderRefu
     await repository.upsert_orders(session, orders)
 
 
-async def record_visits(session: Session, events: Sequence[VisitsRecorded]) -> None:
+async def record_visits(session: Session, events: Iterable[VisitsRecorded]) -> None:
     """It is known that these customers came, and when."""
     told = {(visit.customer_id, visit.visited_at) for event in events for visit in event.data.visits}
     await repository.add_visits(session, sorted(told))
 
 
-async def record_stages(session: Session, events: Sequence[LifecycleStageChanged]) -> None:
+async def record_stages(session: Session, events: Iterable[LifecycleStageChanged]) -> None:
     """The customers are in the stage that the latest tick found them in; steps of the past change nothing (MT15)."""
     stages = [
         facts.Stage(told.model, told.customer_id, told.decided_at, told.caused_at, told.change_id, told.to_stage)
@@ -49,7 +49,7 @@ async def record_stages(session: Session, events: Sequence[LifecycleStageChanged
         await repository.upsert_stages(session, stages)
 
 
-async def record_campaigns(session: Session, events: Sequence[CampaignUpdated]) -> None:
+async def record_campaigns(session: Session, events: Iterable[CampaignUpdated]) -> None:
     """The campaigns are as their highest version says."""
     campaigns = [
         facts.Campaign(
@@ -70,7 +70,7 @@ async def record_campaigns(session: Session, events: Sequence[CampaignUpdated]) 
     await repository.upsert_campaigns(session, campaigns)
 
 
-async def record_decisions(session: Session, events: Sequence[DecisionMade]) -> None:
+async def record_decisions(session: Session, events: Iterable[DecisionMade]) -> None:
     """The decisions are known as targeting made them, and so is that their campaigns exist."""
     decisions = [
         facts.Decision(
@@ -105,7 +105,7 @@ def _campaign_of(told: targeting.Decision) -> facts.Campaign:
     )
 
 
-async def record_coupons(session: Session, events: Sequence[CouponIssued]) -> None:
+async def record_coupons(session: Session, events: Iterable[CouponIssued]) -> None:
     """The coupons are known, and their decisions as treated."""
     coupons = [
         facts.Coupon(told.coupon_id, told.campaign_id, told.customer_id, told.channel, told.issued_at, told.valid_until)
@@ -120,7 +120,7 @@ async def record_coupons(session: Session, events: Sequence[CouponIssued]) -> No
 
 
 async def record_refusals(
-    session: Session, events: Sequence[CouponWithheld | CouponRefused], outcome: Literal["withheld", "refused"]
+    session: Session, events: Iterable[CouponWithheld | CouponRefused], outcome: Literal["withheld", "refused"]
 ) -> None:
     """The decisions are known as held out, or as suppressed with the code of the refusal."""
     outcomes = [
@@ -131,7 +131,7 @@ async def record_refusals(
 
 
 async def record_redemptions(
-    session: Session, events: Sequence[CouponRedeemed | RedemptionRolledBack], *, rolled_back: bool
+    session: Session, events: Iterable[CouponRedeemed | RedemptionRolledBack], *, rolled_back: bool
 ) -> None:
     """The redemptions are known; one that was rolled back stands no more, even if that is heard before it was made."""
     redemptions = [

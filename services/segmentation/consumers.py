@@ -1,5 +1,7 @@
 """What segmentation listens to: customers' facts and orders, as profile tells them."""
 
+from collections.abc import Iterable
+
 from services.segmentation import actions
 from shared import topics
 from shared.consuming import Consumers
@@ -10,20 +12,20 @@ consumers = Consumers(clocked=[topics.PROFILE])
 
 
 @consumers.on(OrderPaid)
-async def on_order_paid(session: Session, events: list[OrderPaid]) -> None:
+async def on_order_paid(session: Session, events: Iterable[OrderPaid]) -> None:
     await actions.record_orders(session, events)
 
 
 @consumers.on(OrderRefunded)
-async def on_order_refunded(session: Session, events: list[OrderRefunded]) -> None:
+async def on_order_refunded(session: Session, events: Iterable[OrderRefunded]) -> None:
     await actions.record_orders(session, events, untimed=True)
 
 
 @consumers.on(OrderCancelled)
-async def on_order_cancelled(session: Session, events: list[OrderCancelled]) -> None:
+async def on_order_cancelled(session: Session, events: Iterable[OrderCancelled]) -> None:
     await actions.record_orders(session, events, untimed=True)
 
 
 @consumers.on(ProfileUpdated)
-async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> None:
+async def on_profile_updated(session: Session, events: Iterable[ProfileUpdated]) -> None:
     await actions.record_customers(session, events)

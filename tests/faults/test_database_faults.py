@@ -8,7 +8,7 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -298,7 +298,7 @@ async def test_workers_that_wait_for_each_other_both_finish_and_count_right(serv
     await connection.execute("CREATE TABLE hot AS SELECT generate_series(0, 6) AS one, 0 AS touched")
     dice = random.Random(5)
 
-    async def handle(session: Session, events: list[Any]) -> None:
+    async def handle(session: Session, events: Iterable[Any]) -> None:
         for one in dice.sample(range(7), 7):
             await execute(session, "UPDATE hot SET touched = touched + $2 WHERE one = $1", one, len(events))
             await asyncio.sleep(0.005)

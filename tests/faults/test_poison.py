@@ -5,7 +5,7 @@ Rows 32-39 of the fault list and I13, on a real Kafka and through the real worke
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -114,7 +114,7 @@ async def check_parked(running: Running, starts: dict[int, int]) -> None:
 async def test_a_reason_that_cannot_be_stored_as_it_is_does_not_stop_the_worker(running: Running) -> None:
     """Rows 33-35: the reason quotes what PostgreSQL refuses"""
 
-    async def handle(session: Session, events: list[Any]) -> None:
+    async def handle(session: Session, events: Iterable[Any]) -> None:
         if any(event.data.order_id == "o7" for event in events):
             raise RuntimeError("a quotation: \x00 \ud800")
         await on_storefront_order_completed(session, events)
@@ -135,7 +135,7 @@ async def test_the_command_to_retry_applies_what_our_own_fault_had_parked_exactl
     """I13, row 33: `comeback events retry`, twice, while the worker goes on; a newer fact that came meanwhile stays"""
     broken = True
 
-    async def handle(session: Session, events: list[Any]) -> None:
+    async def handle(session: Session, events: Iterable[Any]) -> None:
         if broken and any(event.data.order_id == "o77" for event in events):
             raise RuntimeError("a mistake of ours")
         await on_storefront_order_completed(session, events)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.profile.consumers import consumers
+from shared.consuming import by_type
 from shared.database import Database
 from shared.events import Event
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, ProfileUpdated, VisitsRecorded
@@ -112,7 +113,7 @@ async def test_an_order_that_two_workers_hear_of_at_once_is_one(fresh_database: 
     with suppress(ZeroDivisionError):
         async with database.transaction() as session:
             session.info.update({"service": "profile", "ids": IDS})
-            await consumers.handle(session, [paid(1, at=2), paid(2, at=2)])
+            await consumers.handle(session, by_type([paid(1, at=2), paid(2, at=2)]))
             other = asyncio.create_task(hear(database, paid(3, at=1), paid(2, at=1), paid(1, at=1)))
             await until_somebody_waits(database)
             if not kept:

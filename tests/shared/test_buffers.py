@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from services.metrics.consumers import consumers as metrics_consumers
 from services.segmentation.consumers import consumers as segmentation_consumers
 from services.targeting.consumers import consumers as targeting_consumers
-from shared.batches import Batch
+from shared.batches import Batch, Nothing, by_kind
 from shared.buffers import Buffers, PositionLost
 from shared.clock import BEGINNING, wall
 from shared.events import Tick
@@ -108,7 +109,7 @@ def test_a_partition_that_holds_enough_is_paused_once_and_resumed_once() -> None
 
 def test_what_nobody_here_listens_to_is_passed_over_undecoded() -> None:
     """And counted as applied: its place in the log is taken."""
-    buffers = Buffers(["orders"], skips_ticks=False, passed_over=segmentation_consumers.passed_over())
+    buffers = Buffers(["orders"], skips_ticks=False, glance=segmentation_consumers.glance())
     buffers.reset({("orders", 0): (0, None)})
     buffers.arrive(
         ("orders", 0), [Record("orders", 0, 0, value=visit(1)), Record("orders", 0, 1, value=b'{"type":"broken')]
@@ -134,8 +135,27 @@ def test_a_profile_of_somebody_who_came_or_bought_says_nothing_to_targeting(
     """And is told from one that does, whatever a storefront calls its customers."""
     data = Profile(**{"customer_id": "c", "version": 1, "platform": "web", **facts})
     told = encode(ProfileUpdated(id="c:1", source="profile", time=T1, data=data))
-    assert targeting_consumers.passed_over()(told) is passed_over
-    assert not segmentation_consumers.passed_over()(told)
+    assert (targeting_consumers.glance()(told) is Nothing) is passed_over
+    assert segmentation_consumers.glance()(told) is ProfileUpdated
+
+
+def test_what_its_first_bytes_do_not_tell_truly_is_unreadable_and_disturbs_nothing() -> None:
+    """Whoever goes through the events meets those that can be read, each time; the others have a reason then."""
+    cut, twice = visit(1)[:-9], visit(2).replace(b'"id"', b'"type":"com.comeback.order.paid.v1","id"', 1)
+    late = visit(3).replace(b'"2026-', b'"0001-')
+    buffers = Buffers(["orders"], skips_ticks=False, glance=metrics_consumers.glance())
+    buffers.reset({("orders", 0): (0, None)})
+    bodies = [cut, visit(4), twice, late, visit(5)]
+    buffers.arrive(("orders", 0), [Record("orders", 0, n, value=body) for n, body in enumerate(bodies)])
+    batch = buffers.take(BEGINNING)
+    heard = by_kind(batch.events)[VisitsRecorded]
+    read = [event.id for event in heard]
+    assert read == [event.id for event in heard]
+    assert {"v4", "v5"} <= set(read) <= {"v2", "v4", "v5"}
+    reasons = {item.record.offset: item.reason for item in batch.events if item.reason is not None}
+    assert {0, 3} <= set(reasons) <= {0, 2, 3}
+    assert len(read) + len(reasons) == len(bodies)
+    assert {item.record.offset for item in buffers.take(BEGINNING).unreadable} == set(reasons)
 
 
 def test_a_batch_may_move_the_clock_when_it_takes_every_partition_past_it() -> None:

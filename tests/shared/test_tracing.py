@@ -46,7 +46,9 @@ def visit(number: int, traceparent: str | None = None) -> Event:
 def heard(*events: Event, header: str | None = None) -> Batch:
     """A batch of records, each with the key of its number; an empty header is one without a value."""
     headers = () if header is None else (("traceparent", header.encode() or None),)
-    items = [Item(Record("t", 0, n, b"key%d" % n, headers=headers), event) for n, event in enumerate(events)]
+    items = [
+        Item(Record("t", 0, n, b"key%d" % n, headers=headers), type(event), event) for n, event in enumerate(events)
+    ]
     return Batch(events=items, size=len(items))
 
 

@@ -1,7 +1,7 @@
 """The worker on a real Kafka: everything applied once, poison parked, positions ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -83,7 +83,7 @@ async def test_of_a_batch_of_500_only_the_event_that_always_raises_is_parked(run
     tries: list[int] = []
     broken = True
 
-    async def handle(session: Session, events: list[Any]) -> None:
+    async def handle(session: Session, events: Iterable[Any]) -> None:
         alone = [event for event in events if event.data.order_id == "o77"]
         if alone and broken:
             tries.append(len(events))
@@ -113,7 +113,7 @@ async def test_an_accident_that_does_not_come_again_parks_nothing(running: Runni
     """Row 33"""
     accidents = 3
 
-    async def handle(session: Session, events: list[Any]) -> None:
+    async def handle(session: Session, events: Iterable[Any]) -> None:
         nonlocal accidents
         if accidents:
             accidents -= 1

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from shared import outbox
 from shared.clock import BEGINNING
-from shared.consuming import Consumers
+from shared.consuming import Consumers, by_type
 from shared.database import Database, execute, fetch, fetch_value
 from shared.events import Event
 from shared.events.codec import decode
@@ -30,7 +30,7 @@ async def apply(database: Database, service: str, consumers: Consumers, events: 
     """One batch in one transaction; `info` is what the service's worker puts into its wiring."""
     async with database.transaction() as session:
         session.info.update({"service": service, "ids": IDS, **info})
-        await consumers.handle(session, list(events))
+        await consumers.handle(session, by_type(events))
         await outbox.flush(session)
 
 

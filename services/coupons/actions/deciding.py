@@ -1,6 +1,6 @@
 """Targeting's decisions, kept until the tick that answers them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from services.coupons import repository
 from services.coupons.domain import Decision
@@ -8,7 +8,7 @@ from shared.database import Session
 from shared.events.targeting import DecisionMade
 
 
-async def note_decisions(session: Session, events: Sequence[DecisionMade]) -> None:
+async def note_decisions(session: Session, events: Iterable[DecisionMade]) -> None:
     """Each treated or held-out decision is known once; the suppressed ones ask nothing of us."""
     decisions = {
         event.data.decision_id: _decision(event) for event in events if event.data.arm in ("treated", "held_out")

@@ -1,6 +1,6 @@
 """Paid orders that name codes: they use the coupon, unless the storefront has reported that use itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -31,7 +31,7 @@ CHUNK = 5_000
 Named = tuple[str, str, str]
 
 
-async def note_paid_orders(session: Session, events: Sequence[OrderPaid]) -> None:
+async def note_paid_orders(session: Session, events: Iterable[OrderPaid]) -> None:
     """The newest version of each paid order that names codes is known, and waits for the tick if it counts."""
     told = newest((event.data for event in events), attrgetter("order_key"))
     # Most orders name no code. Of those only the ones that did before are of interest.

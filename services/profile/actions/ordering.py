@@ -1,6 +1,6 @@
 """Orders: placed, paid, changed, refunded, cancelled, in whatever order we hear of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from copy import copy
 
 from services.profile import repository
@@ -26,7 +26,7 @@ Fact = type[OrderPaid] | type[OrderRefunded] | type[OrderCancelled]
 OrderEvent = StorefrontOrderPlaced | StorefrontOrderCompleted | StorefrontOrderUpdated
 
 
-async def record_orders(session: Session, events: Sequence[OrderEvent], *, paid: bool) -> None:
+async def record_orders(session: Session, events: Iterable[OrderEvent], *, paid: bool) -> None:
     """The orders have the latest fields told, and are paid since the earliest payment told. Tells `order.paid`."""
     changes = changes_of(session)
     told = [
@@ -48,7 +48,7 @@ async def record_orders(session: Session, events: Sequence[OrderEvent], *, paid:
     await _merge(session, told, OrderPaid)
 
 
-async def cancel_orders(session: Session, events: Sequence[StorefrontOrderCancelled]) -> None:
+async def cancel_orders(session: Session, events: Iterable[StorefrontOrderCancelled]) -> None:
     """The orders do not count any more; what was paid is given back. Tells `order.cancelled` of paid ones."""
     changes = changes_of(session)
     told = [
@@ -66,7 +66,7 @@ async def cancel_orders(session: Session, events: Sequence[StorefrontOrderCancel
     await _merge(session, told, OrderCancelled)
 
 
-async def refund_orders(session: Session, events: Sequence[StorefrontOrderRefunded]) -> None:
+async def refund_orders(session: Session, events: Iterable[StorefrontOrderRefunded]) -> None:
     """Each refund is known once; an order's refunds add up, to at most what was paid. Tells `order.refunded`."""
     changes = changes_of(session)
     blanks: dict[str, Order] = {}

@@ -1,6 +1,7 @@
 """Visits and identifications."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from services.profile import repository
 from services.profile.actions.changes import changes_of
@@ -15,13 +16,13 @@ from shared.ids import Ids
 _TOLD_TOGETHER = 250
 
 
-async def record_visits(session: Session, events: Sequence[StorefrontVisitRecorded | StorefrontOrderPlaced]) -> None:
-    """Each visit is known and told once; an order that is not paid yet is a visit too. Visits of nobody are dropped.
-
-    The events are all of one type.
-    """
+async def record_visits(
+    session: Session,
+    events: Iterable[StorefrontVisitRecorded | StorefrontOrderPlaced],
+    kind: Literal["visit", "order"] = "visit",
+) -> None:
+    """Each visit is known and told once; an order that is not paid yet is a visit too. Visits of nobody are dropped."""
     changes = changes_of(session)
-    kind = "order" if isinstance(events[0], StorefrontOrderPlaced) else "visit"
     visits = [
         Visit(changes.ids.derive("vis", kind, event.id), customer_id, event.data.shop_id, event.time)
         for event in events
@@ -55,7 +56,7 @@ def _facts(ids: Ids, visits: Sequence[Visit]) -> Iterator[VisitsRecorded]:
         )
 
 
-async def identify_customers(session: Session, events: Sequence[StorefrontCustomerIdentified]) -> None:
+async def identify_customers(session: Session, events: Iterable[StorefrontCustomerIdentified]) -> None:
     """The customers exist; whether each is a member is what was told last."""
     changes = changes_of(session)
     for event in events:

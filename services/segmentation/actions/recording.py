@@ -1,6 +1,6 @@
 """Facts as profile tells them; they decide nothing, they mark whom the next tick has to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 
@@ -14,21 +14,21 @@ from shared.database import Session
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated, Spend
 
 
-async def record_customers(session: Session, events: Sequence[ProfileUpdated]) -> None:
+async def record_customers(session: Session, events: Iterable[ProfileUpdated]) -> None:
     """Each customer's facts are those of the highest version told; whose changed is marked."""
-    told = newest((event.data for event in events), attrgetter("customer_id"))
-    await repository.upsert_customers(session, [_customer(told[key]) for key in sorted(told)])
+    told = newest((_customer(event.data) for event in events), attrgetter("customer_id"))
+    await repository.upsert_customers(session, [told[key] for key in sorted(told)])
 
 
 async def record_orders(
-    session: Session, events: Sequence[OrderPaid | OrderRefunded | OrderCancelled], *, untimed: bool = False
+    session: Session, events: Iterable[OrderPaid | OrderRefunded | OrderCancelled], *, untimed: bool = False
 ) -> None:
     """Each order is as its highest version told; whose it is, and whose it was, is marked.
 
     `untimed`: these events do not say when they happened, so what they bring about is dated by the tick.
     """
-    told = newest((event.data for event in events), attrgetter("order_key"))
-    await repository.upsert_orders(session, [_order(told[key]) for key in sorted(told)], untimed=untimed)
+    told = newest((_order(event.data) for event in events), attrgetter("order_key"))
+    await repository.upsert_orders(session, [told[key] for key in sorted(told)], untimed=untimed)
 
 
 def _customer(told: Profile) -> Customer:

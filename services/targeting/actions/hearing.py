@@ -1,6 +1,6 @@
 """What targeting notes of others' events. Events change facts and mark; nothing is decided here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from services.targeting import repository
 from services.targeting.domain import Cause, Kind
@@ -12,7 +12,7 @@ from shared.events.profile import ProfileUpdated
 from shared.events.segmentation import LifecycleStageChanged, SegmentEntered, SegmentLeft
 
 
-async def note_customers(session: Session, events: Sequence[ProfileUpdated]) -> None:
+async def note_customers(session: Session, events: Iterable[ProfileUpdated]) -> None:
     """Customers of whom nothing but their name is known are known. Nothing else of a profile enters a decision.
 
     Whoever came or bought has a stage as of that instant, and is known by that.
@@ -23,7 +23,7 @@ async def note_customers(session: Session, events: Sequence[ProfileUpdated]) -> 
         await repository.add_customers(session, bare)
 
 
-async def note_stages(session: Session, events: Sequence[LifecycleStageChanged]) -> None:
+async def note_stages(session: Session, events: Iterable[LifecycleStageChanged]) -> None:
     """The customers' current stages are known; a step that does not correct the past is a cause for the next tick,
     if there is a campaign that it can be one for.
     """
@@ -57,7 +57,7 @@ async def note_stages(session: Session, events: Sequence[LifecycleStageChanged])
     await repository.add_causes(session, causes)
 
 
-async def note_entries(session: Session, events: Sequence[SegmentEntered]) -> None:
+async def note_entries(session: Session, events: Iterable[SegmentEntered]) -> None:
     """The customers are members; whoever was not merely found by a new rule is a cause for the next tick, if there is
     a campaign that it can be one for.
     """
@@ -86,7 +86,7 @@ async def _awaited(session: Session) -> set[tuple[Kind, str]]:
     return batch["awaited"]
 
 
-async def note_leavings(session: Session, events: Sequence[SegmentLeft]) -> None:
+async def note_leavings(session: Session, events: Iterable[SegmentLeft]) -> None:
     """The customers are members no more."""
     await repository.upsert_memberships(session, list(_memberships(events, member=False)))
 
@@ -103,7 +103,7 @@ def _memberships(events: Iterable[SegmentEntered | SegmentLeft], *, member: bool
         )
 
 
-async def note_issued(session: Session, events: Sequence[CouponIssued]) -> None:
+async def note_issued(session: Session, events: Iterable[CouponIssued]) -> None:
     """The decisions show the coupons that were issued for them."""
     outcomes = [
         Outcome(
@@ -118,12 +118,12 @@ async def note_issued(session: Session, events: Sequence[CouponIssued]) -> None:
     await repository.add_outcomes(session, outcomes)
 
 
-async def note_withheld(session: Session, events: Sequence[CouponWithheld]) -> None:
+async def note_withheld(session: Session, events: Iterable[CouponWithheld]) -> None:
     """The held-out decisions show that a coupon would have been issued."""
     await repository.add_outcomes(session, [_answer("withheld", event) for event in events])
 
 
-async def note_refused(session: Session, events: Sequence[CouponRefused]) -> None:
+async def note_refused(session: Session, events: Iterable[CouponRefused]) -> None:
     """The decisions show why the last check forbade a coupon."""
     await repository.add_outcomes(session, [_answer("refused", event) for event in events])
 

@@ -4,6 +4,7 @@ Each counts facts into totals (insert if absent), keeps a state per customer, ma
 decides about the marked: if what is known of a customer is not what was decided last, that is a decision.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from shared import outbox, topics
@@ -47,7 +48,7 @@ async def mark(driver: Transaction, customers: list[str]) -> None:
     await driver.change("marks", customers, lambda _key, _old: {})
 
 
-async def on_storefront_order_completed(session: Session, events: list[StorefrontOrderCompleted]) -> None:
+async def on_storefront_order_completed(session: Session, events: Iterable[StorefrontOrderCompleted]) -> None:
     rows: dict[str, Row] = {}
     for event in events:
         if event.data.total == REFUSED:
@@ -92,7 +93,7 @@ def _tell_state(customer: str, row: Row) -> tuple[str, Event]:
     return customer, ProfileUpdated(id=f"{customer}-{row['version']}", source=FIRST, time=row["by"][0], data=data)
 
 
-async def on_order_paid(session: Session, events: list[OrderPaid]) -> None:
+async def on_order_paid(session: Session, events: Iterable[OrderPaid]) -> None:
     rows: dict[str, Row] = {}
     for event in events:
         due = datetime.fromisoformat(event.data.shop_id)
@@ -100,7 +101,7 @@ async def on_order_paid(session: Session, events: list[OrderPaid]) -> None:
     await add_facts(session, rows)
 
 
-async def on_visits_recorded(session: Session, events: list[VisitsRecorded]) -> None:
+async def on_visits_recorded(session: Session, events: Iterable[VisitsRecorded]) -> None:
     """A decision of the service before; each counts 1,000."""
     rows: dict[str, Row] = {}
     for event in events:
@@ -113,7 +114,7 @@ def is_newer(version: int, old: Row | None) -> bool:
     return old is None or version > old["version"]
 
 
-async def on_profile_updated(session: Session, events: list[ProfileUpdated]) -> None:
+async def on_profile_updated(session: Session, events: Iterable[ProfileUpdated]) -> None:
     driver: Transaction = session.driver
     told: dict[str, Row] = {}
     for event in events:
