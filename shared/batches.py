@@ -17,12 +17,12 @@ from shared.parked import Parked
 _AHEAD = timedelta(seconds=60)
 
 
-class Nothing:
-    """The kind of a record that says nothing to anybody here."""
+class Nothing(Event, frozen=True, kw_only=True):
+    """The kind of a record that says nothing to anybody here. There are none of it: it is not decoded."""
 
 
 # What is known of a record from a look at its bytes: the kind of event that it is if it can be read, or nothing yet.
-Glance = Callable[[bytes], type[Event | Nothing] | None]
+Glance = Callable[[bytes], type[Event] | None]
 
 
 class Item(msgspec.Struct, gc=False):

@@ -8,11 +8,10 @@ from itertools import islice
 from shared.batches import Batch, Glance, Item, Nothing, read
 from shared.clock import BEGINNING
 from shared.events import ClockTicked
-from shared.inbox import Partition, Record, Step
+from shared.inbox import BATCH, Partition, Record, Step
 
 _HIGH = 5_000
 _LOW = 1_000
-BATCH = 20_000
 # Stands for each record that says nothing to anybody here: how many they are is all that counts.
 _PASSED = Item(Record("", 0, 0))
 

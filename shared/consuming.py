@@ -71,7 +71,7 @@ class Consumers:
         self.patience_ms = patience_ms
         self.rest_ms = rest_ms
         self._handlers: dict[type[Event], Handler] = {}
-        self._idle: dict[type[Event | Nothing] | None, tuple[bytes, ...]] = {}
+        self._idle: dict[type[Event] | None, tuple[bytes, ...]] = {}
         self._after: Callable[[Session], Awaitable[None]] | None = None
 
     def on(self, event: type[Event], *, unless_it_has: Sequence[str] = ()) -> Callable[[Handler], Handler]:
@@ -103,14 +103,14 @@ class Consumers:
         would make anything of.
         """
         heard = {writer_of(topic) for topic in (*self.clocked, *self.unclocked)}
-        kinds: dict[bytes, type[Event | Nothing]] = {
+        kinds: dict[bytes, type[Event]] = {
             _head_of(event): event if event in self._handlers else Nothing
             for event in EVENTS
             if event in self._handlers or producer_of(event) in heard
         }
         idle = self._idle
 
-        def kind_of(value: bytes) -> type[Event | Nothing] | None:
+        def kind_of(value: bytes) -> type[Event] | None:
             kind = kinds.get(value[: value.find(_END_OF_HEAD) + len(_END_OF_HEAD)])
             if kind in idle and any(text in value for text in idle[kind]):
                 return Nothing
@@ -119,7 +119,7 @@ class Consumers:
         return kind_of
 
     @property
-    def handled(self) -> Container[type]:
+    def handled(self) -> Container[type[Event] | None]:
         return self._handlers
 
     async def handle(self, session: Session, by_type: Mapping[type[Event], Iterable[Event]]) -> None:

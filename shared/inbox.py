@@ -12,6 +12,10 @@ from shared.database import Session, execute, fetch
 
 Partition = tuple[str, int]
 
+# Records: as many are fetched at once and applied in one transaction. Whoever comes in many of them is told once; more
+# than that, and a worker is too large.
+BATCH = 25_000
+
 
 class Record(msgspec.Struct, frozen=True, gc=False):
     """What stands in a partition at `offset`; `timestamp` in milliseconds, by the clock of whoever sent it."""

@@ -16,7 +16,7 @@ from shared.client import change_aiokafka
 from shared.events import ClockTicked, Tick
 from shared.events.codec import encode
 from shared.events.envelope import CONTENT_TYPE
-from shared.inbox import Partition, Record
+from shared.inbox import BATCH, Partition, Record
 from shared.telemetry import log
 
 __all__ = ["Consumer", "KafkaError", "Producer", "Record"]
@@ -264,7 +264,7 @@ class Consumer(ConsumerRebalanceListener):
 
     async def poll(self, timeout_ms: int) -> dict[Partition, list[Record]]:
         """Records by partition; raises what the assignee raised when it was given its partitions."""
-        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=20_000)
+        records = await self._client.getmany(timeout_ms=timeout_ms, max_records=BATCH)
         if self._failure is not None:
             raise self._failure
         return {(part.topic, part.partition): list(found) for part, found in records.items()}

@@ -1,6 +1,7 @@
 """Events leave through the transaction that made them; one relay a service publishes them, in order, at least once."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ from shared.events.codec import encode
 RELAY_LOCK = 7_201_001
 # Few, because a row may hold all that a large tick told.
 _ROWS = 50
+# Messages are held three times while they are on their way, and a large row, or many small ones, hold tens of thousands.
+_AT_ONCE = 4_000
 NOTIFY_CHANNEL = "comeback_outbox"
 # A row without a tick may wait so many seconds for others: many small transactions make few requests to the broker.
 _GATHER = 0.005
@@ -117,18 +120,27 @@ class Relay:
         rows = await connection.fetch(
             "SELECT outbox_id, messages, tick_at FROM outbox ORDER BY outbox_id LIMIT $1", _ROWS
         )
-        messages: list[tuple[str, bytes]] = []
-        for row in rows:
-            messages += unpack(row["messages"])
-            if row["tick_at"] is not None:
-                tick = Tick(at=row["tick_at"], partitions=partitions)
-                await self._publisher.publish(self._topic, messages, tick, partitions=partitions)
-                messages = []
-        await self._publisher.publish(self._topic, messages, partitions=partitions)
+        for messages, tick_at in _pieces(rows):
+            tick = Tick(at=tick_at, partitions=partitions) if tick_at is not None else None
+            await self._publisher.publish(self._topic, messages, tick, partitions=partitions)
         if rows:
             failpoints.hit("after_publish")
             await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY($1)", [row["outbox_id"] for row in rows])
         return len(rows)
+
+
+def _pieces(rows: Iterable[Any]) -> Iterator[tuple[list[tuple[str, bytes]], datetime | None]]:
+    """What is published before anything else is: messages, and the tick behind them if there is one."""
+    messages: list[tuple[str, bytes]] = []
+    for row in rows:
+        messages += unpack(row["messages"])
+        while len(messages) > _AT_ONCE:
+            yield messages[:_AT_ONCE], None
+            del messages[:_AT_ONCE]
+        if row["tick_at"] is not None:
+            yield messages, row["tick_at"]
+            messages = []
+    yield messages, None
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

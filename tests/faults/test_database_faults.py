@@ -299,8 +299,9 @@ async def test_workers_that_wait_for_each_other_both_finish_and_count_right(serv
     dice = random.Random(5)
 
     async def handle(session: Session, events: Iterable[Any]) -> None:
+        count = len(list(events))
         for one in dice.sample(range(7), 7):
-            await execute(session, "UPDATE hot SET touched = touched + $2 WHERE one = $1", one, len(events))
+            await execute(session, "UPDATE hot SET touched = touched + $2 WHERE one = $1", one, count)
             await asyncio.sleep(0.005)
         await on_storefront_order_completed(session, events)
 

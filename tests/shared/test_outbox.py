@@ -28,6 +28,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.log: list[str | datetime] = []
+        self.sizes: list[int] = []
         self.failing = False
         self.acknowledged = asyncio.Event()
 
@@ -40,6 +41,7 @@ class Broker:
         if self.failing:
             raise OSError("the broker is gone")
         self.log += [key for key, _ in messages]
+        self.sizes.append(len(messages))
         if tick is not None:
             assert tick.partitions == 3
             self.log.append(tick.at)
@@ -73,6 +75,20 @@ async def test_what_was_committed_is_published_in_order_and_then_forgotten(fresh
     await commit(database, 4)
     await relay_until_empty(database, broker)
     assert broker.log == ["key1", "key2", "key3", T1, "key4"]
+
+
+async def test_much_is_published_in_pieces_and_the_tick_behind_the_last(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay holds a few thousand messages, however many rows of however many messages wait."""
+    monkeypatch.setattr(outbox, "_AT_ONCE", 2)
+    database, broker = await fresh_database("profile"), Broker()
+    await commit(database, 1, 2, 3)
+    await commit(database, 4, 5, tick_at=T1)
+    await commit(database, 6)
+    await relay_until_empty(database, broker)
+    assert broker.log == ["key1", "key2", "key3", "key4", "key5", T1, "key6"]
+    assert broker.sizes == [2, 2, 1, 1]
 
 
 async def test_what_was_rolled_back_is_never_told(fresh_database: FreshDatabase) -> None:
