@@ -80,15 +80,10 @@ class Heard(Iterable[Event]):
 
     def __iter__(self) -> Iterator[Event]:
         for item in self._items:
-            if item.event is None and item.reason is None:
-                # What `said` does, without a call and an item more for each of those that are in order.
-                try:
-                    event = decode(item.record.value)
-                except Undecodable:
-                    event = None
-                if type(event) is not item.kind:
-                    event = item.said()
-            else:
+            # As `said` would, without a call and another item for each of those that are in order.
+            try:
+                event = decode(item.record.value) if item.event is None and item.reason is None else item.said()
+            except Undecodable:
                 event = item.said()
             if event is not None:
                 yield event

@@ -18,7 +18,7 @@ from shared.events.codec import encode
 RELAY_LOCK = 7_201_001
 # Few, because a row may hold all that a large tick told.
 _ROWS = 50
-# Messages are held three times while they are on their way, and a large row, or many small ones, hold tens of thousands.
+# On their way messages are held three times over, and rows may hold tens of thousands of them.
 _AT_ONCE = 4_000
 NOTIFY_CHANNEL = "comeback_outbox"
 # A row without a tick may wait so many seconds for others: many small transactions make few requests to the broker.
