@@ -102,7 +102,7 @@ class Assignee:
 async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_session(servers: Stack) -> None:
     """Or a client that has lost its group for good would hold its worker up for ever."""
     bootstrap, assignee = servers.environment()["COMEBACK_KAFKA_BOOTSTRAP"], Assignee()
-    await create_topics(bootstrap)
+    await create_topics(bootstrap, 2)
     consumer = Consumer(bootstrap, f"group-{secrets.token_hex(4)}", [topics.COUPONS], assignee, session_seconds=6)
     broker = servers.processes.find("kafka")
     assert broker is not None
@@ -123,7 +123,7 @@ async def test_nobody_waits_for_a_group_that_does_not_answer_for_longer_than_a_s
 async def test_what_is_fetched_comes_as_records_of_ours(servers: Stack) -> None:
     """As aiokafka's own they would say the same, and be three times as large."""
     bootstrap, assignee = servers.environment()["COMEBACK_KAFKA_BOOTSTRAP"], Assignee()
-    await create_topics(bootstrap)
+    await create_topics(bootstrap, 2)
     producer = Producer(bootstrap)
     consumer = Consumer(bootstrap, f"group-{secrets.token_hex(4)}", [topics.COUPONS], assignee, session_seconds=6)
     key, began = secrets.token_hex(8), round(time.time() * 1000)

@@ -249,5 +249,5 @@ async def test_a_collector_that_is_away_holds_nobody_up(collector: Collector, sp
             pass
     began = time.monotonic()
     spans.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert collector.spans == []
