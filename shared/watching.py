@@ -47,7 +47,8 @@ def report(batch: Batch, refused: list[tuple[Item, str]], seconds: float) -> Non
 
 
 def _types(items: Iterable[Item]) -> Counter[str]:
-    found = Counter(item.kind for item in items if item.kind is not None)
+    """Those that can be read, as far as anybody knows: what has a reason may have got it in an earlier try."""
+    found = Counter(item.kind for item in items if item.kind is not None and item.reason is None)
     return Counter({short_type(event_type): count for event_type, count in found.items()})
 
 

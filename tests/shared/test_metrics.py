@@ -13,15 +13,17 @@ from deploy.local.ports import choose_free
 from services.profile.app import make_app
 from services.profile.settings import Settings
 from shared import metrics, topics
+from shared.batches import Batch, Item
 from shared.clock import BEGINNING, wall
 from shared.database import execute
 from shared.errors import Conflict
+from shared.events.storefront import StorefrontOrderCompleted
 from shared.http.app import create_app
 from shared.http.door import access
 from shared.http.door import router as make_router
-from shared.inbox import Partition
+from shared.inbox import Partition, Record
 from shared.parked import Parked, add_parked
-from shared.watching import Watch
+from shared.watching import Watch, report
 from shared.worker import Worker
 from tests.conftest import FreshDatabase
 from tests.shared.test_worker import T0, Running, order, running  # noqa: F401
@@ -93,6 +95,16 @@ async def test_poison_counts_as_parked_by_its_kind_and_not_as_applied(running: R
         await running.until(T0 + DAY)
         await until(lambda: refused() >= 2)
     assert (applied(), unreadable(), refused()) == (1, 1, 2)
+
+
+def test_what_proved_unreadable_in_an_earlier_try_takes_nothing_from_what_is_applied() -> None:
+    """Its type was told by its first bytes; nothing of that type was applied for it."""
+    applied = growth("comeback_events_applied_total", type="storefront-order.completed")
+    cut = Item(Record("t", 0, 1, value=b'{"type":"com.com'), StorefrontOrderCompleted)
+    assert cut.said() is None
+    batch = Batch(events=[Item(Record("t", 0, 0), StorefrontOrderCompleted)], unreadable=[cut])
+    report(batch, [(cut, cut.reason or "")], 0.1)
+    assert applied() == 1
 
 
 async def test_lag_is_what_the_log_holds_and_nobody_has_applied(running: Running) -> None:  # noqa: F811
