@@ -72,6 +72,7 @@ async def record_campaigns(session: Session, events: Iterable[CampaignUpdated]) 
 
 async def record_decisions(session: Session, events: Iterable[DecisionMade]) -> None:
     """The decisions are known as targeting made them, and so is that their campaigns exist."""
+    heard = [event.data for event in events]
     decisions = [
         facts.Decision(
             told.campaign_id,
@@ -83,9 +84,9 @@ async def record_decisions(session: Session, events: Iterable[DecisionMade]) -> 
             told.decided_at,
             told.offer.attribution_days,
         )
-        for told in (event.data for event in events)
+        for told in heard
     ]
-    await repository.upsert_campaigns(session, [_campaign_of(event.data) for event in events])
+    await repository.upsert_campaigns(session, [_campaign_of(told) for told in heard])
     await repository.upsert_decisions(session, decisions)
 
 
@@ -107,15 +108,13 @@ def _campaign_of(told: targeting.Decision) -> facts.Campaign:
 
 async def record_coupons(session: Session, events: Iterable[CouponIssued]) -> None:
     """The coupons are known, and their decisions as treated."""
+    heard = [event.data for event in events]
     coupons = [
         facts.Coupon(told.coupon_id, told.campaign_id, told.customer_id, told.channel, told.issued_at, told.valid_until)
-        for told in (event.data for event in events)
+        for told in heard
     ]
     await repository.add_coupons(session, coupons)
-    outcomes = [
-        facts.Outcome(told.campaign_id, told.customer_id, told.decision_id, "issued", None)
-        for told in (event.data for event in events)
-    ]
+    outcomes = [facts.Outcome(told.campaign_id, told.customer_id, told.decision_id, "issued", None) for told in heard]
     await repository.upsert_outcomes(session, outcomes)
 
 
