@@ -14,7 +14,7 @@ import psutil
 
 from deploy.local import ports, unprivileged
 from deploy.local.errors import StackError
-from deploy.local.processes import Command, Processes
+from deploy.local.processes import KEEP_MEMORY, Command, Processes
 from deploy.local.state import Home, State
 
 SETTINGS = {
@@ -29,9 +29,6 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# A statement for thousands of rows takes megabytes and gives them back. Where the C library returned them to the system
-# each time, the kernel cleared the same pages again and again: a tenth of all that the server did.
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 FAST = signal.SIGINT  # a SIGTERM would wait for every client to leave
 
 

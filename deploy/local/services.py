@@ -8,7 +8,7 @@ from functools import partial
 from deploy.local.addresses import Addresses
 from deploy.local.names import PROCESSES, SERVERS, SERVICES
 from deploy.local.ports import HOST
-from deploy.local.processes import Command, Processes
+from deploy.local.processes import KEEP_MEMORY, Command, Processes
 from deploy.local.state import State
 
 READY_LIMIT = 60.0
@@ -46,7 +46,7 @@ def _command(service: str, role: str, state: State, addresses: Addresses) -> Com
     }
     name = service if role == "app" else f"{service}-{role}"
     if role == "worker":
-        environment[METRICS_PORT] = str(state.ports[name])
+        environment |= {METRICS_PORT: str(state.ports[name]), **KEEP_MEMORY}
     return Command(name, [sys.executable, "-m", f"services.{service}.{role}"], environment, stop_limit=STOP_LIMIT)
 
 

@@ -7,7 +7,7 @@ from services.segmentation import repository
 from services.segmentation.actions.staging import advance_stages
 from services.segmentation.actions.telling import tell_memberships
 from services.segmentation.domain import Flip, micros, turned_at
-from services.segmentation.repository import Cause, Mark
+from services.segmentation.repository import Cause, Mark, Marks
 from shared.database import Session
 from shared.timekeeper import Now
 
@@ -22,42 +22,38 @@ async def advance_customers(session: Session, now: Now) -> bool:
     marks, more = await repository.take_marks(session, _CHUNK, now.at)
     due = await repository.list_due(session, now.at, _CHUNK)
     # Who is due may be marked too: nobody is looked at as long as some of their marks could be left.
-    customer_ids = sorted(marks if more else {*marks, *due})
-    if not customer_ids:
+    concerned = marks.customer_ids if more else marks.customer_ids.union(due)
+    if not concerned:
         return not more
-    await repository.delete_passed_dues(session, customer_ids, now.at)
-    moving = _moving(now, customer_ids, marks, due)
-    await advance_stages(session, now, moving, marks)
-    await _keep_waiting(session, now, marks, moving)
-    await _settle_memberships(session, now, customer_ids, marks)
+    moving, waiting = _divided(now, concerned, marks, due)
+    await repository.delete_passed_dues(session, sorted(concerned.intersection(due)), now.at)
+    await advance_stages(session, now, moving, marks.changed)
+    await repository.wait_for(session, waiting)
+    await _settle_memberships(session, now, concerned, marks)
     return not more and len(due) < _CHUNK
 
 
-def _moving(now: Now, customer_ids: Sequence[str], marks: Mapping[str, Mark], due: Sequence[str]) -> list[str]:
-    """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it."""
-    if len(due) >= _CHUNK:
-        return list(customer_ids)  # anybody may be due
+def _divided(now: Now, concerned: set[str], marks: Marks, due: Sequence[str]) -> tuple[list[str], dict[str, Mark]]:
+    """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it. And what is
+    told a little ahead of the tick, as in a backlog: it is looked at when its tick has come, and then once.
+    """
     at = micros(now.at)
-    moving = {key for key, mark in marks.items() if mark.changes_from is not None and not mark.waits_at(at)}
-    moving.update(due)
-    return [customer_id for customer_id in customer_ids if customer_id in moving]
+    waiting = {key: mark for key, mark in marks.changed.items() if mark.waits_at(at)}
+    if len(due) >= _CHUNK:
+        return sorted(concerned), {}  # anybody may be due
+    moving = {key for key, mark in marks.changed.items() if mark.changes_from is not None and key not in waiting}
+    moving.update(concerned.intersection(due))
+    return sorted(moving), {key: mark for key, mark in waiting.items() if key not in moving}
 
 
-async def _keep_waiting(session: Session, now: Now, marks: Mapping[str, Mark], moving: Sequence[str]) -> None:
-    """What is told a little ahead of the tick, as in a backlog, is looked at when its tick has come, and then once."""
-    moved, at = set(moving), micros(now.at)
-    waiting = {key: mark for key, mark in marks.items() if mark.waits_at(at) and key not in moved}
-    await repository.wait_for(session, waiting)
-
-
-async def _settle_memberships(session: Session, now: Now, customer_ids: list[str], marks: Mapping[str, Mark]) -> None:
+async def _settle_memberships(session: Session, now: Now, concerned: set[str], marks: Marks) -> None:
     segments = await repository.list_settled(session)
     if not segments:
         return
-    flips = await repository.settle(session, segments, customer_ids, now.at)
+    flips = await repository.settle(session, segments, sorted(concerned), now.at)
     news = [flip for flip in flips if not flip.backfilled]
     causes = await repository.get_causes(session, segments, news, now.at, now.previous) if news else {}
-    untimed = {customer_id for customer_id, mark in marks.items() if mark.untimed}
+    untimed = {customer_id for customer_id, mark in marks.changed.items() if mark.untimed}
     await tell_memberships(session, segments, [(flip, _caused_at(flip, causes, untimed, now)) for flip in flips], now)
 
 

@@ -15,7 +15,7 @@ from services.segmentation.repository.lifecycle import (
     list_history,
     save_advances,
 )
-from services.segmentation.repository.marks import Mark, list_due, take_marks, wait_for
+from services.segmentation.repository.marks import Mark, Marks, list_due, take_marks, wait_for
 from services.segmentation.repository.memberships import (
     Cause,
     add_memberships,
@@ -51,6 +51,7 @@ __all__ = [
     "Cause",
     "Customer",
     "Mark",
+    "Marks",
     "Order",
     "add_memberships",
     "add_segment",

@@ -34,9 +34,11 @@ class Order(NamedTuple):
     counted: bool
 
 
+# Those of whom there is nothing more to say than that they were touched, most of them, have a row of their own.
 _MARK = """
 INSERT INTO marks (customer_ids, changes_from, untimed)
-SELECT array_agg(customer_id), array_agg(changes_from), array_agg(untimed) FROM sides HAVING count(*) > 0
+SELECT array_agg(customer_id), array_agg(changes_from), array_agg(untimed) FROM sides
+GROUP BY changes_from IS NULL AND NOT untimed
 """
 
 _CUSTOMER = """text bigint text text bool bigint jsonb timestamptz timestamptz timestamptz timestamptz bigint"""

@@ -28,11 +28,21 @@ class Mark(NamedTuple):
         return self.changes_from is not None and at < self.changes_from <= at + _A_LITTLE
 
 
+class Marks(NamedTuple):
+    """Whom facts touched since the last tick, and of the few of whom they change a lifecycle or a date: what."""
+
+    customer_ids: set[str]
+    changed: dict[str, Mark]
+
+
 _TOUCHED = Mark(None, untimed=False)
-_TAKEN = f"customer_ids, {sent('changes_from')}, untimed"
+# Of most customers a mark says nothing more than that; a row of those is nothing but their ids.
+_SAYS_MORE = "cardinality(array_remove(changes_from, NULL)) > 0 OR array_position(untimed, true) IS NOT NULL"
+_TAKEN = f"""customer_ids, CASE WHEN {_SAYS_MORE} THEN {sent("changes_from")} END AS changes,
+             CASE WHEN {_SAYS_MORE} THEN untimed END AS untimed"""
 
 
-async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[str, Mark], bool]:
+async def take_marks(session: Session, limit: int, at: datetime) -> tuple[Marks, bool]:
     """Takes the marks of up to `limit` customers away that do not wait for a tick after `at`, all of each customer;
     and whether others are left.
     """
@@ -41,25 +51,29 @@ async def take_marks(session: Session, limit: int, at: datetime) -> tuple[dict[s
     # All marks of a customer go together: a half of them would show a past that never was.
     rows = await fetch(session, f"DELETE FROM marks WHERE not_before <= $1 RETURNING {_TAKEN}", at)
     marks = _merged(rows)
-    customer_ids = sorted(marks)
-    for start in range(limit, len(marks), limit):
-        await _put_back(session, {key: marks[key] for key in customer_ids[start : start + limit]}, merged=True)
-    return {key: marks[key] for key in customer_ids[:limit]}, len(marks) > limit
+    if len(marks.customer_ids) <= limit:
+        return marks, False
+    customer_ids = sorted(marks.customer_ids)
+    for start in range(limit, len(customer_ids), limit):
+        piece = customer_ids[start : start + limit]
+        await _put_back(session, {key: marks.changed.get(key, _TOUCHED) for key in piece}, merged=True)
+    taken = set(customer_ids[:limit])
+    return Marks(taken, {key: mark for key, mark in marks.changed.items() if key in taken}), True
 
 
-def _merged(rows: Iterable[Any]) -> dict[str, Mark]:
-    marks: dict[str, Mark] = {}
+def _merged(rows: Iterable[Any]) -> Marks:
+    touched: set[str] = set()
+    changed: dict[str, Mark] = {}
     for customer_ids, changes, all_untimed in rows:
-        for customer_id, changes_from, untimed in zip(customer_ids, received(changes), all_untimed, strict=True):
-            if changes_from is None and not untimed:
-                marks.setdefault(customer_id, _TOUCHED)  # nearly all are: a visit, or facts of which the order was told
-            else:
-                mark, known = Mark(changes_from, untimed), marks.get(customer_id, _TOUCHED)
-                marks[customer_id] = mark if known is _TOUCHED else known.widened(mark)
-    return marks
+        touched.update(customer_ids)
+        if changes is not None:
+            for customer_id, changes_from, untimed in zip(customer_ids, received(changes), all_untimed, strict=True):
+                mark, known = Mark(changes_from, untimed), changed.get(customer_id)
+                changed[customer_id] = mark if known is None else known.widened(mark)
+    return Marks(touched, changed)
 
 
-async def _take_piece(session: Session, at: datetime) -> tuple[dict[str, Mark], bool]:
+async def _take_piece(session: Session, at: datetime) -> tuple[Marks, bool]:
     rows = await fetch(
         session,
         f"""DELETE FROM marks WHERE mark_id = (SELECT min(mark_id) FROM marks WHERE not_before <= $1)
