@@ -41,8 +41,9 @@ logs: setup ## Follow all logs; one of them: make logs ARGS=coupons-worker
 reset: setup ## Stop everything and delete its data
 	@$(BIN)/comeback stack reset --yes
 
-test: setup ## Run all tests, on a stack of their own; some: make test ARGS="-k coupon"
-	@$(BIN)/pytest $(ARGS)
+# All of them in two processes with a stack each: they wait more than they work. Files stay whole, many share a system.
+test: setup ## Run all tests, on stacks of their own; some: make test ARGS="-k coupon"
+	@$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 test-sdks: setup ## Run Segment's SDKs against us, Node's and a browser's too: Node >= 20; installs a Chromium as root
 	@$(BIN)/python -m tests.sdks.install

@@ -1,13 +1,18 @@
 """Free and taken TCP ports of this machine."""
 
 import contextlib
+import random
 import socket
+from itertools import islice
 
 import psutil
 
 from deploy.local.errors import StackError
 
 HOST = "127.0.0.1"
+# Linux gives the ports from 32768 on to whoever calls out, other systems those from 49152 on: a server there that is
+# down for a moment would find its port taken by somebody's call.
+_SERVERS = range(20_000, 32_768)
 
 
 def is_free(port: int) -> bool:
@@ -27,12 +32,12 @@ def answers(port: int, host: str = HOST) -> bool:
 
 
 def choose_free(count: int) -> list[int]:
-    """Held all at once, so that no two are the same."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+    """So many, no two the same, from a range that no system gives to those who call out."""
+    shuffled = random.SystemRandom().sample(_SERVERS, len(_SERVERS))
+    found = list(islice(filter(is_free, shuffled), count))
+    if len(found) < count:
+        raise StackError(f"Of the ports {_SERVERS.start} to {_SERVERS.stop - 1} not even {count} are free.")
+    return found
 
 
 def refuse_taken(port: int, purpose: str) -> None:

@@ -42,9 +42,10 @@ class Server:
 
     async def start(self) -> None:
         """Unless it runs; returns when it lets somebody in."""
-        await asyncio.to_thread(self.stack.start, "postgres")
         async with asyncio.timeout(60):
             while True:
+                # Each time: what runs may be about to end, as a server without room for its log is.
+                await asyncio.to_thread(self.stack.start, "postgres")
                 with suppress(OSError, asyncpg.PostgresError):
                     return await self.run("SELECT 1")
                 await asyncio.sleep(0.05)

@@ -26,7 +26,7 @@ _SHARED_EPISODES = 3
 # The one after it deletes a part of the log.
 _LAST_WITH_ALL_OF_THE_LOG = "grown_before_repetition"
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("crash suite")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass
