@@ -94,21 +94,22 @@ class Buffers:
         part = self._parts.get(partition)
         if part is None:
             return
-        for record in records:
-            if record.offset < part.fetched:
-                continue
-            if record.offset > part.fetched:
-                raise PositionLost(f"{partition}: offset {part.fetched} is gone, the log goes on at {record.offset}")
+        glance, arrived = self._glance, part.items.append
+        for record in _in_order(partition, part.fetched, records):
+            # The same for each of thousands, most of which say nothing to anybody here.
+            value = record.value
+            kind = None if value is None else glance(value)
+            if kind is Nothing:
+                arrived(_PASSED)
+            elif kind is not None:
+                arrived(Item(record, kind))
+                part.matter += 1
+            else:
+                arrived(self._read(part, record))
             part.fetched += 1
-            part.items.append(self._item(part, record))
 
-    def _item(self, part: Buffer, record: Record) -> Item:
-        kind = None if record.value is None else self._glance(record.value)
-        if kind is Nothing:
-            return _PASSED
+    def _read(self, part: Buffer, record: Record) -> Item:
         part.matter += 1
-        if kind is not None:
-            return Item(record, kind)
         item = read(record)
         if type(item.event) is ClockTicked:
             part.ticks += 1
@@ -141,6 +142,8 @@ class Buffers:
         step = Step(part.offset, part.offset)
         for item in islice(part.items, BATCH - batch.size):
             step.next_offset += 1
+            if item is _PASSED:
+                continue
             if item.reason is not None:
                 batch.unreadable.append(item)
             elif type(item.event) is ClockTicked:
@@ -170,3 +173,18 @@ class Buffers:
             part.ticks -= step.ticks
             if step.tick_at is not None:
                 part.tick_at = max(part.tick_at or BEGINNING, step.tick_at)
+
+
+def _in_order(partition: Partition, offset: int, records: list[Record]) -> list[Record]:
+    """Those of the records that stand from `offset` on; raises PositionLost if one in front of them is gone."""
+    known = 0
+    for record in records:
+        if record.offset >= offset:
+            break
+        known += 1
+    new = records[known:] if known else records
+    # Offsets only grow: where the ends are as far apart as there are records, none is missing in between.
+    if new and (new[0].offset != offset or new[-1].offset - offset + 1 != len(new)):
+        gone = next(at for at, record in enumerate(new, offset) if record.offset != at)
+        raise PositionLost(f"{partition}: offset {gone} is gone, the log goes on at {new[gone - offset].offset}")
+    return new

@@ -95,10 +95,18 @@ def test_records_below_the_position_are_skipped() -> None:
     assert ids(buffers.take(BEGINNING)) == ["v1", "v2", "v3"]
 
 
-def test_a_gap_in_the_log_is_never_passed_over() -> None:
+@pytest.mark.parametrize(
+    ("offsets", "said"),
+    [
+        ([5], "offset 1 is gone, the log goes on at 5"),
+        ([0, 2], "offset 1 is gone, the log goes on at 2"),
+        ([1, 2, 4, 5], "offset 3 is gone, the log goes on at 4"),
+    ],
+)
+def test_a_gap_in_the_log_is_never_passed_over(offsets: list[int], said: str) -> None:
     buffers = reading([visit(1)])
-    with pytest.raises(PositionLost, match="offset 1 is gone"):
-        buffers.arrive(("orders", 0), [Record("orders", 0, 5, value=visit(2))])
+    with pytest.raises(PositionLost, match=said):
+        buffers.arrive(("orders", 0), [Record("orders", 0, offset, value=visit(offset)) for offset in offsets])
 
 
 def test_a_tick_from_a_clock_that_runs_ahead_is_not_believed() -> None:
