@@ -152,9 +152,16 @@ class World:
     """Plays a shop's history on a running system: a recall campaign, a list campaign, redemptions of what they give."""
 
     def __init__(
-        self, doors: Doors, shop: Shop, storefront: Storefront | None = None, http: Http | None = None
+        self,
+        doors: Doors,
+        shop: Shop,
+        storefront: Storefront | None = None,
+        http: Http | None = None,
+        *,
+        holdout: float = 0.2,
     ) -> None:
         self._shop = shop
+        self._holdout = holdout
         self._history = shop.history()
         self._storefront = storefront or Storefront(doors.bootstrap)
         self._coupons = Coupons(doors.bootstrap)
@@ -221,6 +228,7 @@ class World:
             "audience": audience,
             "starts_at": starts_at.isoformat(),
             "trigger": trigger,
+            "holdout": self._holdout,
         }
         made = await self._http.post("targeting", "/v1/campaigns", body, f"campaign {trigger['kind']}")
         path = f"/v1/campaigns/{made['campaign_id']}/start"
