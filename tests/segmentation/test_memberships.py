@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.segmentation import actions, repository
-from services.segmentation.actions import filling
+from services.segmentation.actions import filling, settling
 from services.segmentation.domain import parse_rule
 from shared.database import Database, execute
 from shared.events.profile import OrderRefunded
@@ -146,6 +146,47 @@ async def test_what_has_no_instant_of_its_own_is_dated_by_the_tick(database: Dat
         ("entered", "ben", 5, False),
         ("entered", "ben", 6, False),
     ]
+
+
+async def test_a_refund_that_says_nothing_of_the_lifecycle_is_dated_by_the_tick(database: Database) -> None:
+    """The order counts as it did, and when it was given back in part nobody says."""
+    await make_segment(database, {"field": "paid_amount", "currency": "USD", "op": "gte", "value": 1000})
+    await tick(database, 0)
+    shop = Shop()
+    await apply(database, *shop.buys("anna", 0.25))
+    await tick(database, 1)
+    assert flips(await told(database)) == [("entered", "anna", 0.25, False)]
+    shop.orders["anna"] = [(day(0.25), 700)]
+    await apply(database, order(1, 0.25, version=9, kind=OrderRefunded), shop.tells("anna"))
+    await tick(database, 5)
+    assert flips(await told(database)) == [("left", "anna", 5, False)]
+
+
+async def test_an_instant_that_has_passed_is_not_looked_at_again(database: Database) -> None:
+    await make_segment(database, ACTIVE)
+    await tick(database, 0)
+    await apply(database, *Shop().buys("anna", 0.25))
+    await tick(database, 1)
+    due = "SELECT due_at FROM memberships_due"
+    assert [row["due_at"] for row in await rows(database, due)] == [day(7.25)]
+    await tick(database, 8)
+    assert await rows(database, due) == []
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+async def test_who_is_due_is_looked_at_also_when_events_of_others_fill_a_chunk(
+    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    await make_segment(database, ACTIVE)
+    await tick(database, 0)
+    shop = Shop()
+    await apply(database, *shop.buys("anna", 0.25))
+    await tick(database, 1)
+    await told(database)
+    await apply(database, *shop.visits_at("ben", 7), *shop.visits_at("carl", 7), *shop.visits_at("dora", 7))
+    await tick(database, 8)
+    assert flips(await told(database)) == [("left", "anna", 7.25, False)]
 
 
 async def test_a_day_is_24_hours_also_where_clocks_are_changed(database: Database) -> None:

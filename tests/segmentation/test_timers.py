@@ -305,6 +305,23 @@ async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
     assert not await rows(database, "SELECT 1 FROM marks")
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+async def test_who_is_due_waits_until_all_that_was_told_of_them_can_be_looked_at(
+    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """Zoe would be silent, had she not bought on the 20th, which was told late and stands in the last piece."""
+    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    shop = Shop()
+    await tick(database, 0)
+    await apply(database, *shop.buys("zoe", 0.5))
+    await tick(database, 25)
+    await told(database)
+    await apply(database, *shop.buys("zoe", 20), *shop.visits_at("ben", 26), *shop.visits_at("carl", 26))
+    await tick(database, 40)
+    stages = [change[:2] for change in stage_changes(await told(database))]
+    assert sorted(stages) == [(26, "potential"), (26, "potential"), (30.5, "rising")]
+
+
 def seconds(number: float) -> datetime:
     return T0 + timedelta(seconds=number)
 
