@@ -18,7 +18,8 @@ from tools.asking import database_of
 _ASSIGNED = "partitions.assigned"
 _BUSINESS_TABLES = """SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
                       ('inbox', 'outbox', 'clock', 'parked', 'api_keys', 'idempotency_keys', 'alembic_version')"""
-_WAITING = "SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+_WAITING = "SELECT pid, backend_xid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+_DAYS = 5
 
 
 def _assignments(ground: Ground, name: str) -> int:
@@ -73,22 +74,35 @@ async def _held_batch(ground: Ground, worker: str) -> AsyncIterator[None]:
     connection = await asyncpg.connect(database_of(ground.stack, worker.removesuffix("-worker")))
     held: list[psutil.Process] = []
     try:
-        async with connection.transaction():
-            tables = [row["tablename"] for row in await connection.fetch(_BUSINESS_TABLES)]
-            await connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-            ground.release(1)
-            async with asyncio.timeout(30):
-                while not (waiting := await connection.fetch(_WAITING)):
-                    await asyncio.sleep(0.02)
-            held = [psutil.Process(row["pid"]) for row in waiting]
-            # The server's half as well, or it would run the statement, and the other would have to wait for its rows.
-            for backend in held:
-                backend.suspend()
+        for _ in range(_DAYS):
+            held = await _hold(ground, connection)
+            if held:
+                break
+        assert held, f"{worker} had nothing but ticks on {_DAYS} days"
         yield
     finally:
         for backend in held:
             backend.resume()
         await connection.close()
+
+
+async def _hold(ground: Ground, connection: Any) -> list[psutil.Process]:
+    """The server's half of the next batch as well, or it would run the statement, and the other one would have to wait
+    for its rows. Nothing, and the day passes, if it has rows already: a batch of ticks moves its positions at once.
+    """
+    async with connection.transaction():
+        tables = [row["tablename"] for row in await connection.fetch(_BUSINESS_TABLES)]
+        await connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        ground.release(1)
+        async with asyncio.timeout(30):
+            while not (waiting := await connection.fetch(_WAITING)):
+                await asyncio.sleep(0.02)
+        if any(row["backend_xid"] is not None for row in waiting):
+            return []
+        held = [psutil.Process(row["pid"]) for row in waiting]
+        for backend in held:
+            backend.suspend()
+        return held
 
 
 async def workers_added_and_removed(ground: Ground) -> str:
