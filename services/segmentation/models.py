@@ -44,8 +44,8 @@ Index(
 )
 
 # Whose facts changed since the last tick, and from which instant on that can change their lifecycle (NULL: not at all).
-# A row for each batch; the tick merges them, and writes down in pieces what it cannot take at once, and by the second
-# what waits for a later tick.
+# One or two rows for each batch; the tick merges them, and writes down in pieces what it cannot take at once, and by
+# the second what waits for a later tick.
 marks = Table(
     "marks",
     metadata,

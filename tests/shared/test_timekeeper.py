@@ -74,6 +74,17 @@ async def test_the_clock_is_the_smallest_tick_of_all_partitions(fresh_database: 
     assert [now.previous for now in decider.asked] == [BEGINNING, T1]
 
 
+async def test_a_clock_that_cannot_move_is_given_back_and_nothing_waits_for_the_disk(
+    fresh_database: FreshDatabase,
+) -> None:
+    database, decider = await fresh_database("profile"), Decider()
+    await see(database, "orders", 0, T1)
+    await keeper(database, decider).run()
+    # Whoever locked the row last.
+    [row] = await rows(database, "SELECT pg_xact_status(xmax::text::xid8) AS outcome FROM clock")
+    assert row["outcome"] == "aborted"
+
+
 async def test_large_work_is_done_in_chunks_and_the_tick_told_once_behind_them(fresh_database: FreshDatabase) -> None:
     database, decider = await fresh_database("profile"), Decider(chunks=3)
     await see(database, "orders", 0, T1)
