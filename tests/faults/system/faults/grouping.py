@@ -97,6 +97,8 @@ async def _hold(ground: Ground, connection: Any) -> list[psutil.Process]:
         async with asyncio.timeout(30):
             while not (waiting := await connection.fetch(_WAITING)):
                 await asyncio.sleep(0.02)
+                # A transaction sees everybody else's as they were when it first asked.
+                await connection.execute("SELECT pg_stat_clear_snapshot()")
         if any(row["backend_xid"] is not None for row in waiting):
             return []
         held = [psutil.Process(row["pid"]) for row in waiting]
