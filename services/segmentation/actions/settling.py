@@ -37,10 +37,10 @@ def _divided(now: Now, concerned: set[str], marks: Marks, due: Sequence[str]) ->
     """Those whose stage may be another one by now: a visit of somebody who came before says nothing of it. And what is
     told a little ahead of the tick, as in a backlog: it is looked at when its tick has come, and then once.
     """
-    at = micros(now.at)
-    waiting = {key: mark for key, mark in marks.changed.items() if mark.waits_at(at)}
     if len(due) >= _CHUNK:
         return sorted(concerned), {}  # anybody may be due
+    at = micros(now.at)
+    waiting = {key: mark for key, mark in marks.changed.items() if mark.waits_at(at)}
     moving = {key for key, mark in marks.changed.items() if mark.changes_from is not None and key not in waiting}
     moving.update(concerned.intersection(due))
     return sorted(moving), {key: mark for key, mark in waiting.items() if key not in moving}
