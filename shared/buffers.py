@@ -1,9 +1,11 @@
 """Fetched records waiting to be applied, and which of them may be applied now: reading is aligned by ticks."""
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 
 from shared.batches import Batch, Glance, Item, Nothing, read
 from shared.clock import BEGINNING
@@ -177,14 +179,9 @@ class Buffers:
 
 def _in_order(partition: Partition, offset: int, records: list[Record]) -> list[Record]:
     """Those of the records that stand from `offset` on; raises PositionLost if one in front of them is gone."""
-    known = 0
-    for record in records:
-        if record.offset >= offset:
-            break
-        known += 1
-    new = records[known:] if known else records
-    # Offsets only grow: where the ends are as far apart as there are records, none is missing in between.
-    if new and (new[0].offset != offset or new[-1].offset - offset + 1 != len(new)):
-        gone = next(at for at, record in enumerate(new, offset) if record.offset != at)
-        raise PositionLost(f"{partition}: offset {gone} is gone, the log goes on at {new[gone - offset].offset}")
+    new = records[bisect_left(records, offset, key=attrgetter("offset")) :]
+    # Offsets only grow: where the last is as far away as there are records, none is missing in front of it.
+    if new and new[-1].offset - offset + 1 != len(new):
+        gone, after = next((at, record.offset) for at, record in enumerate(new, offset) if record.offset != at)
+        raise PositionLost(f"{partition}: offset {gone} is gone, the log goes on at {after}")
     return new
