@@ -30,8 +30,9 @@ _TRIES = 3
 class Wiring:
     """What a worker is built of; made by a service's `worker.py`.
 
-    `group`: whose share of the partitions it reads; the service's unless told. `until`: the offset that it stops at in
-    each partition, never unless told.
+    `decide_piece`: where `decide` divides what is large among the service's workers. `group`: whose share of the
+    partitions it reads; the service's unless told. `until`: the offset that it stops at in each partition, never unless
+    told.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Wiring:
     decide: Decide
     tells: bool
     info: dict[str, Any]
+    decide_piece: Decide | None = None
     session_seconds: int = 30
     group: str | None = None
     until: Mapping[Partition, int] | None = None
@@ -63,7 +65,12 @@ class Worker:
             glance=wiring.consumers.glance(),
         )
         self._timekeeper = Timekeeper(
-            wiring.database, self._info, wiring.consumers.clocked, wiring.decide, tells=wiring.tells
+            wiring.database,
+            self._info,
+            wiring.consumers.clocked,
+            wiring.decide,
+            tells=wiring.tells,
+            decide_piece=wiring.decide_piece,
         )
         self._clock = BEGINNING
         # Held while a batch is applied, so that a rebalance reads positions that nobody is moving.

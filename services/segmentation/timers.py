@@ -12,3 +12,8 @@ async def on_tick(session: Session, now: Now) -> bool:
     # A piece at each tick: large segments are filled over many ticks and never hold the clock up.
     await actions.fill_segments(session, now)
     return True
+
+
+async def on_piece(session: Session, now: Now) -> bool:
+    """A piece of a large tick is decided, as others may be at the same time; False when there is none left."""
+    return await actions.advance_piece(session, now)

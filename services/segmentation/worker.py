@@ -3,7 +3,7 @@
 from services.segmentation import actions
 from services.segmentation.consumers import consumers
 from services.segmentation.settings import Settings
-from services.segmentation.timers import on_tick
+from services.segmentation.timers import on_piece, on_tick
 from shared import topics
 from shared.database import Database
 from shared.ids import Ids
@@ -28,8 +28,9 @@ def main() -> None:
             database=Database(settings.database_url, for_batches=True),
             consumers=consumers,
             decide=on_tick,
+            decide_piece=on_piece,
             tells=True,
-            info={"ids": Ids(settings.secret)},
+            info={"ids": Ids(settings.secret), "tick_piece": settings.tick_piece},
             session_seconds=settings.kafka_session_seconds,
         ),
         settings,

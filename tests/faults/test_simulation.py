@@ -73,15 +73,15 @@ def test_what_is_told_again_long_after_changes_nothing(seeds: range) -> None:
 
 
 def test_nobody_believes_a_position_lost_that_another_has_just_moved() -> None:
-    assert first_failure([171, 223, 1093, 1277], forgives=KNOWN) is None
+    assert first_failure([310, 524, 1013, 1041, 1093], forgives=KNOWN) is None
 
 
 def test_a_rebalance_between_taking_and_applying_a_batch_kills_no_worker() -> None:
-    assert first_failure([980, 2291], forgives=KNOWN) is None
+    assert first_failure([1693, 1767, 2181], forgives=KNOWN) is None
 
 
 def test_a_relay_that_does_not_know_yet_that_it_lost_its_lock_cannot_harm_a_growing_topic() -> None:
-    assert first_failure([112], forgives=KNOWN, relays_unaware=True) is None
+    assert first_failure(range(100, 200), forgives=KNOWN, relays_unaware=True) is None
 
 
 # What each mechanism is for: without it, some seed goes wrong.
@@ -138,6 +138,15 @@ def test_a_partition_without_a_tick_must_hold_the_clock(monkeypatch: pytest.Monk
 def test_time_must_be_the_smallest_tick_and_not_what_it_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock by the wall knows the newest time before the data have come."""
     monkeypatch.setattr(timekeeper, "_LOWEST", NEWEST)
+    caught()
+
+
+def test_the_clock_must_not_move_as_long_as_pieces_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def divide(session: Any, now: Any) -> bool:
+        await services.decide_or_divide(session, now)
+        return True
+
+    monkeypatch.setitem(services.DECIDES, services.SECOND, (divide, services.decide_piece))
     caught()
 
 

@@ -3,7 +3,6 @@
 Unlike in test_disorder nothing keeps to its tick: a redemption comes before its coupon, a refund long before its order.
 """
 
-import importlib
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,6 @@ from tests.conftest import FreshDatabase
 from tests.flows.tables import differences
 from tests.flows.test_disorder import comparable, start_recall
 from tests.flows.world import DAY, START, Shop
-from tests.support import doing
 from tests.support.pipeline import Pipeline
 
 DAYS = 45
@@ -73,9 +71,7 @@ async def play(pipeline: Listening) -> None:
 async def hear_all(pipeline: Listening, service: str, events: Sequence[Event]) -> dict[str, list[tuple[Any, ...]]]:
     """The service alone hears them and then decides one tick: its business tables afterwards."""
     await pipeline.hear(service, list(events))
-    timer = importlib.import_module(f"services.{service}.timers").on_tick
-    info = {"limits": importlib.import_module("services.coupons.domain").Limits()} if service == "coupons" else {}
-    await doing.tick(pipeline._databases[service], service, timer, END, **info)
+    await pipeline.tick(service, END)
     tables = comparable(await pipeline.tables())
     return {name: rows for name, rows in tables.items() if name.startswith(f"{service}.")}
 

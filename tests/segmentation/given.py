@@ -7,7 +7,7 @@ from typing import Any
 
 from services.segmentation import actions
 from services.segmentation.consumers import consumers
-from services.segmentation.timers import on_tick
+from services.segmentation.timers import on_piece, on_tick
 from shared.database import Database
 from shared.events import Event
 from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Profile, ProfileUpdated, Spend
@@ -15,6 +15,7 @@ from shared.events.segmentation import LifecycleStageChanged, SegmentEntered, Se
 from tests.support import doing
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
+TICK_PIECE = 10_000
 
 
 def day(number: float) -> datetime:
@@ -101,7 +102,8 @@ async def apply(database: Database, *events: Event) -> None:
 
 
 async def tick(database: Database, at: float | datetime) -> None:
-    await doing.tick(database, "segmentation", on_tick, at if isinstance(at, datetime) else day(at))
+    at = at if isinstance(at, datetime) else day(at)
+    await doing.tick(database, "segmentation", on_tick, at, on_piece, tick_piece=TICK_PIECE)
 
 
 async def make_segment(database: Database, rule: dict[str, Any], name: str = "a segment") -> str:

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.segmentation import actions, repository
-from services.segmentation.actions import filling, settling
+from services.segmentation.actions import filling
 from services.segmentation.domain import parse_rule
 from shared.database import Database, execute
 from shared.events.profile import OrderRefunded
 from tests.conftest import FreshDatabase
+from tests.segmentation import given
 from tests.segmentation.given import (
     T0,
     Shop,
@@ -173,11 +174,11 @@ async def test_an_instant_that_has_passed_is_not_looked_at_again(database: Datab
     assert await rows(database, due) == []
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1000])
+@pytest.mark.parametrize("piece", [1, 2, 1000])
 async def test_who_is_due_is_looked_at_also_when_events_of_others_fill_a_chunk(
-    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    monkeypatch.setattr(given, "TICK_PIECE", piece)
     await make_segment(database, ACTIVE)
     await tick(database, 0)
     shop = Shop()

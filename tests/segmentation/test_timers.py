@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from services.segmentation.actions import settling
 from services.segmentation.domain import DEFAULT_MODEL, NOWHERE, advance, instant, micros
 from shared.database import Database
 from shared.events import Event
@@ -14,6 +13,7 @@ from shared.events.profile import OrderCancelled, OrderPaid, OrderRefunded
 from shared.events.segmentation import LifecycleStageChanged
 from shared.inserting import ENOUGH
 from tests.conftest import FreshDatabase
+from tests.segmentation import given
 from tests.segmentation.given import (
     T0,
     Shop,
@@ -260,7 +260,7 @@ async def test_a_tick_on_which_nothing_is_due_writes_nothing(database: Database)
 
 
 async def test_chunks_of_a_tick_decide_what_one_would(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "_CHUNK", 3)
+    monkeypatch.setattr(given, "TICK_PIECE", 3)
     segment = await make_segment(database, {"field": "stage", "op": "eq", "value": "silent"})
     await tick(database, 0)
     await apply(database, *(event for number in range(20) for event in Shop(number * 10).buys(f"c{number:02}", 0.5)))
@@ -277,7 +277,7 @@ async def test_who_is_due_is_advanced_though_they_only_visit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A visit moves nobody's lifecycle, time does: also of whom a chunk takes because of the visit."""
-    monkeypatch.setattr(settling, "_CHUNK", 3)
+    monkeypatch.setattr(given, "TICK_PIECE", 3)
     shops = {f"c{number}": Shop(number * 10) for number in range(7)}
     await tick(database, 0)
     await apply(database, *(event for name, shop in shops.items() for event in shop.visits_at(name, 0.25)))
@@ -289,11 +289,11 @@ async def test_who_is_due_is_advanced_though_they_only_visit(
     assert [change[1] for change in stage_changes(await told(database))] == 7 * ["silent"]
 
 
-@pytest.mark.parametrize("chunk", [2, 5, 1000])
+@pytest.mark.parametrize("piece", [2, 5, 1000])
 async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
-    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    monkeypatch.setattr(given, "TICK_PIECE", piece)
     await tick(database, 0)
     # The younger order first, the older one in another batch: either alone makes another history.
     for at in (12, 9, 10, 8):
@@ -305,12 +305,12 @@ async def test_what_several_batches_say_of_a_customer_is_looked_at_together(
     assert not await rows(database, "SELECT 1 FROM marks")
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1000])
+@pytest.mark.parametrize("piece", [1, 2, 1000])
 async def test_who_is_due_waits_until_all_that_was_told_of_them_can_be_looked_at(
-    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     """Zoe would be silent, had she not bought on the 20th, which was told late and stands in the last piece."""
-    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    monkeypatch.setattr(given, "TICK_PIECE", piece)
     shop = Shop()
     await tick(database, 0)
     await apply(database, *shop.buys("zoe", 0.5))
@@ -354,11 +354,11 @@ async def test_what_is_told_a_little_ahead_is_looked_at_when_its_tick_has_come_a
     assert not await rows(database, "SELECT 1 FROM marks")
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1000])
+@pytest.mark.parametrize("piece", [1, 2, 1000])
 async def test_marks_that_wait_hold_up_nobody_else(
-    database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(settling, "_CHUNK", chunk)
+    monkeypatch.setattr(given, "TICK_PIECE", piece)
     await apply(database, *(order(number, seconds(number), f"c{number}") for number in range(9)))
     await tick(database, seconds(3.5))
     assert new_since(await told(database)) == [0, 1, 2, 3]

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from shared import outbox
+from shared import inbox, outbox
 from shared.clock import BEGINNING
 from shared.consuming import Consumers, by_type
-from shared.database import Database, execute, fetch, fetch_value
+from shared.database import Database, Session, execute, fetch, fetch_value
 from shared.events import Event
 from shared.events.codec import decode
 from shared.http import keys
@@ -34,17 +34,38 @@ async def apply(database: Database, service: str, consumers: Consumers, events: 
         await outbox.flush(session)
 
 
-async def tick(database: Database, service: str, decide: Decide, at: datetime, **info: Any) -> None:
-    """The service's clock moves to `at`, in as many transactions as `decide` wants."""
+async def tick(
+    database: Database, service: str, decide: Decide, at: datetime, decide_piece: Decide | None = None, **info: Any
+) -> None:
+    """The service's clock moves to `at`, in as many transactions as `decide` wants, and by pieces where it divides."""
     finished = False
     while not finished:
         async with database.transaction() as session:
             session.info.update({"service": service, "ids": IDS, **info})
-            previous = await fetch_value(session, "SELECT at FROM clock WHERE one = 1 FOR UPDATE") or BEGINNING
-            finished = await decide(session, Now(at=at, previous=previous))
+            now = Now(at=at, previous=await _lock_clock(session))
+            finished = await decide(session, now)
             if finished:
                 await execute(session, "UPDATE clock SET at = $1 WHERE one = 1", at)
             await outbox.flush(session, tick_at=at if finished else None)
+        left = not finished
+        while left and decide_piece:
+            async with database.transaction() as session:
+                session.info.update({"service": service, "ids": IDS, **info})
+                left = await decide_piece(session, now)
+                await outbox.flush(session)
+
+
+async def see(database: Database, topic: str, partition: int, at: datetime, partitions: int = 1) -> None:
+    """The partition's next record is a tick."""
+    async with database.transaction() as session:
+        await inbox.add_position(session, (topic, partition), 0)
+        [(offset, _)] = (await inbox.get_positions(session, [(topic, partition)])).values()
+        step = inbox.Step(offset, offset + 1, ticks=1, tick_at=at, tick_partitions=partitions)
+        await inbox.advance(session, {(topic, partition): step})
+
+
+async def _lock_clock(session: Session) -> datetime:
+    return await fetch_value(session, "SELECT at FROM clock WHERE one = 1 FOR UPDATE") or BEGINNING
 
 
 async def told(database: Database) -> list[Event]:

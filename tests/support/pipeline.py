@@ -59,7 +59,7 @@ class Pipeline:
             await self.hear(service, [event for source in _HEARS[service] for event in self._told.get(source, [])])
             if service == "targeting":
                 await self.hear(service, self._feedback)
-            await doing.tick(self._databases[service], service, self._timer(service), at, **_info(service))
+            await self.tick(service, at)
             self._told[service] = await doing.told(self._databases[service])
             self._told["storefront"] = [] if service == "profile" else self._told["storefront"]
         self._feedback = self._told["coupons"]
@@ -87,9 +87,10 @@ class Pipeline:
                 await self.hear(hearer, events)
         return events
 
-    @staticmethod
-    def _timer(service: str) -> Any:
-        return importlib.import_module(f"services.{service}.timers").on_tick
+    async def tick(self, service: str, at: datetime) -> None:
+        timers: Any = importlib.import_module(f"services.{service}.timers")
+        piece = getattr(timers, "on_piece", None)
+        await doing.tick(self._databases[service], service, timers.on_tick, at, piece, **_info(service))
 
     @asynccontextmanager
     async def door(self, service: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -122,4 +123,5 @@ class Pipeline:
 
 
 def _info(service: str) -> dict[str, Any]:
-    return {"limits": Limits()} if service == "coupons" else {}
+    # Few of them are decided about at once, so that most ticks are divided.
+    return {"coupons": {"limits": Limits()}, "segmentation": {"tick_piece": 5}}.get(service, {})

@@ -54,11 +54,10 @@ SELECT w.customer_id, s.stage, {_micros("s.stage_since")} AS since, s.reacquired
              WHERE o.customer_id = w.customer_id AND o.counted AND o.paid_at > begin.at ORDER BY o.paid_at) AS orders
 FROM {unnest("text timestamptz")} AS w(customer_id, changes_from)
 LEFT JOIN lifecycle_states AS s USING (customer_id)
-CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $4::timestamptz)) AS known(until)
+CROSS JOIN LATERAL (SELECT greatest(s.evaluated_at, $3::timestamptz)) AS known(until)
 CROSS JOIN LATERAL (SELECT least(known.until, w.changes_from - interval '1 microsecond')) AS begin(at)
 CROSS JOIN LATERAL (
     SELECT coalesce(w.changes_from <= greatest(s.stage_since, s.last_order_at), false)) AS again(rewound)
-WHERE w.changes_from IS NOT NULL OR s.due_at <= $3
 """
 
 # Seconds, never days: a day of PostgreSQL's is a calendar day of the session's time zone.
@@ -87,16 +86,15 @@ LEFT JOIN LATERAL (SELECT o.paid_at FROM known_orders AS o
 async def get_cases(
     session: ReadSession,
     model: LifecycleModel,
-    changes: dict[str, Micros | None],
-    at: datetime,
+    changes: dict[str, Micros],
     previous: datetime,
 ) -> list[Case]:
-    """The customers whose lifecycle may have moved by `at`; `changes` says from when on their facts changed."""
+    """The customers whose lifecycle may have moved since `previous`; `changes` says from when on."""
     if not changes:
         return []
-    begins = [instant_or_none(each) for each in changes.values()]
-    rows = await fetch(session, _CASES, as_array(list(changes)), as_array(begins), at, previous)
-    again = {row["customer_id"]: instant_or_none(changes[row["customer_id"]]) for row in rows if row["rewound"]}
+    begins = [instant(each) for each in changes.values()]
+    rows = await fetch(session, _CASES, as_array(list(changes)), as_array(begins), previous)
+    again = {row["customer_id"]: instant(changes[row["customer_id"]]) for row in rows if row["rewound"]}
     if not again:
         return [_case(row) for row in rows]
     found = await fetch(session, _REWOUND, *as_columns(again.items()), model.lookback / 1_000_000)

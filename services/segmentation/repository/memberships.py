@@ -134,10 +134,6 @@ async def delete_memberships(session: Session, rows: Sequence[tuple[str, str]]) 
         )
 
 
-async def delete_passed_dues(session: Session, customer_ids: list[str], at: datetime) -> None:
-    await execute(session, "DELETE FROM memberships_due WHERE customer_id = ANY($1) AND due_at <= $2", customer_ids, at)
-
-
 async def list_to_fill(session: ReadSession, after: str, limit: int) -> list[str]:
     rows = await fetch(
         session, "SELECT customer_id FROM customers WHERE customer_id > $1 ORDER BY customer_id LIMIT $2", after, limit

@@ -19,7 +19,7 @@ from tests.faults.simulation.processes import Process, Weather
 Key = tuple[str, Any]
 Row = dict[str, Any]
 Tables = dict[str, dict[Any, Row]]
-TABLES = ("inbox", "outbox", "clock", "parked", "facts", "totals", "states", "marks", "decisions", "latest")
+TABLES = ("inbox", "outbox", "clock", "parked", "facts", "totals", "states", "marks", "pieces", "decisions", "latest")
 _DELAYED_DELETE = 0.5
 
 
@@ -47,6 +47,7 @@ class Store:
     inspect: Callable[["Store", "Transaction"], None] = lambda _store, _changes: None
     tables: Tables = field(default_factory=_empty)
     locks: dict[Key, "Transaction"] = field(default_factory=dict[Key, "Transaction"])
+    shares: dict[Key, dict["Transaction", None]] = field(default_factory=dict[Key, dict["Transaction", None]])
     open: dict["Transaction", None] = field(default_factory=dict["Transaction", None])
     connections: dict["Connection", None] = field(default_factory=dict["Connection", None])
     relaying: "Connection | None" = None
@@ -97,6 +98,8 @@ class Transaction:
         self.store.open.pop(self, None)
         for key in self.held:
             self.store.locks.pop(key, None)
+        for sharing in self.store.shares.values():
+            sharing.pop(self, None)
         self.held = {}
         self.ended.ring()
 
@@ -121,15 +124,29 @@ class Transaction:
         return {key: row for key, row in sorted(found.items()) if row is not None}
 
     async def lock(self, table: str, key: Any) -> None:
-        """Waits for whoever holds the row; what is read afterwards is what they have committed."""
-        while (holder := self.store.locks.get((table, key), self)) is not self:
-            self.waits_for = holder
-            self._refuse_deadlock()
-            await holder.ended.wait()
-            self.waits_for = None
-            self.check()
+        """Waits for whoever holds or shares the row; what is read afterwards is what they have committed."""
+        while (holder := self.blocked_by(table, key)) is not None:
+            await self._wait_for(holder)
         self.store.locks[table, key] = self
         self.held[table, key] = None
+
+    async def share(self, table: str, key: Any) -> None:
+        """Waits for whoever holds the row, not for those who share it."""
+        while (holder := self.store.locks.get((table, key), self)) is not self:
+            await self._wait_for(holder)
+        self.store.shares.setdefault((table, key), {})[self] = None
+
+    def blocked_by(self, table: str, key: Any) -> "Transaction | None":
+        holder = self.store.locks.get((table, key), self)
+        others = [holder, *self.store.shares.get((table, key), {})]
+        return next((each for each in others if each is not self), None)
+
+    async def _wait_for(self, holder: "Transaction") -> None:
+        self.waits_for = holder
+        self._refuse_deadlock()
+        await holder.ended.wait()
+        self.waits_for = None
+        self.check()
 
     def _refuse_deadlock(self) -> None:
         other: Transaction | None = self.waits_for
@@ -211,6 +228,17 @@ class Transaction:
                 self.put(table, key, None)
                 gone.append(key)
         return gone
+
+    async def take_free(self, table: str) -> Row | None:
+        """DELETE … WHERE key = (SELECT … LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING …"""
+        await self.process.travel()
+        self.check()
+        for key, row in self.scan(table).items():
+            if self.blocked_by(table, key) is None:
+                await self.lock(table, key)
+                self.put(table, key, None)
+                return row
+        return None
 
     async def select(self, table: str) -> dict[Any, Row]:
         await self.process.travel()
@@ -449,9 +477,15 @@ async def _lock_clock(session: Transaction) -> list[Row]:
 
 @_means("SELECT at FROM clock WHERE one = 1 FOR UPDATE SKIP LOCKED")
 async def _lock_clock_if_free(session: Transaction) -> list[Row]:
-    if session.store.locks.get(("clock", 1), session) is not session:
+    if session.blocked_by("clock", 1) is not None:
         return []
     return await _lock_clock(session)
+
+
+@_means("SELECT at FROM clock WHERE one = 1 FOR SHARE")
+async def _share_clock(session: Transaction) -> list[Row]:
+    await session.share("clock", 1)
+    return await _get_clock(session)
 
 
 @_means("UPDATE clock SET at = $1 WHERE one = 1")

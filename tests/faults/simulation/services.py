@@ -1,10 +1,11 @@
 """Two small services in a row, with the three kinds of message: facts, states, and decisions made at ticks.
 
 Each counts facts into totals (insert if absent), keeps a state per customer, marks whom a batch touched, and at a tick
-decides about the marked: if what is known of a customer is not what was decided last, that is a decision.
+decides about the marked: if what is known of a customer is not what was decided last, that is a decision. The first
+decides about a few of them in each transaction, the second divides them into pieces that all its workers decide.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from shared import outbox, topics
@@ -13,13 +14,14 @@ from shared.database import Session
 from shared.events import Event
 from shared.events.profile import OrderPaid, OrderState, Profile, ProfileUpdated, VisitFact, Visits, VisitsRecorded
 from shared.events.storefront import StorefrontOrderCompleted
-from shared.timekeeper import Now
+from shared.timekeeper import Decide, Now
 from tests.faults.simulation.database import Row, Transaction
 from tests.faults.simulation.loop import VirtualTime
 
 FIRST, SECOND = "profile", "segmentation"
 REFUSED = 13
 _CHUNK = 2
+_ALL = 1_000
 
 
 async def add_facts(session: Session, rows: dict[str, Row]) -> list[str]:
@@ -132,10 +134,43 @@ async def on_profile_updated(session: Session, events: Iterable[ProfileUpdated])
 
 async def decide_some(session: Session, now: Now) -> bool:
     """Decides about a few of the marked; whether that was all."""
+    marked = await session.driver.delete("marks", _CHUNK)
+    await _decide_about(session, now, marked)
+    return len(marked) < _CHUNK
+
+
+async def decide_or_divide(session: Session, now: Now) -> bool:
+    """Decides about the marked if they are few; else they are divided into pieces, which wait for `decide_piece`."""
     driver: Transaction = session.driver
-    marked = await driver.delete("marks", _CHUNK)
-    if not marked:
+    pieces = await driver.select("pieces")
+    if pieces and not await driver.select("marks"):
+        return False
+    marked = {*await driver.delete("marks", _ALL), *(customer for row in pieces.values() for customer in row["of"])}
+    await driver.delete("pieces", _ALL)
+    if len(marked) <= _CHUNK:
+        await _decide_about(session, now, sorted(marked))
         return True
+    some = list(batched_by(sorted(marked), _CHUNK))
+    await driver.insert_absent("pieces", {(now.at.isoformat(), key): {"of": of} for key, of in enumerate(some)})
+    return False
+
+
+async def decide_piece(session: Session, now: Now) -> bool:
+    """Decides about a piece that nobody else is at; False if there is none, or if marks have to be divided with it."""
+    driver: Transaction = session.driver
+    piece = None if await driver.select("marks") else await driver.take_free("pieces")
+    await _decide_about(session, now, piece["of"] if piece else [])
+    return piece is not None
+
+
+def batched_by(rows: list[str], size: int) -> Iterator[list[str]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+async def _decide_about(session: Session, now: Now, marked: list[str]) -> None:
+    if not marked:
+        return
+    driver: Transaction = session.driver
     totals, states = await driver.select("totals"), await driver.select("states")
     last = await driver.select("latest")
     new: dict[tuple[str, str], Row] = {}
@@ -149,7 +184,6 @@ async def decide_some(session: Session, now: Now) -> bool:
     await driver.change("latest", list(latest), lambda customer, _: latest[customer])
     if session.info["service"] == FIRST:
         outbox.emit(session, [_tell_decision(customer, now.at) for customer, _ in sorted(new)])
-    return len(marked) < _CHUNK
 
 
 def _tell_decision(customer: str, at: datetime) -> tuple[str, Event]:
@@ -170,3 +204,8 @@ def consumers_of(service: str, *, skips_ticks: bool = False) -> Consumers:
 
 
 TOPIC_OF: dict[str, str] = {FIRST: topics.STOREFRONT_ORDERS, SECOND: topics.PROFILE}
+
+DECIDES: dict[str, tuple[Decide, Decide | None]] = {
+    FIRST: (decide_some, None),
+    SECOND: (decide_or_divide, decide_piece),
+}

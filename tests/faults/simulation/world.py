@@ -27,7 +27,7 @@ from tests.faults.simulation.history import Step, Told, make_history
 from tests.faults.simulation.log import SESSION_SECONDS, Broker, ConsumerClient, ProducerClient
 from tests.faults.simulation.loop import VirtualTime, run_virtually
 from tests.faults.simulation.processes import Process, Weather
-from tests.faults.simulation.services import FIRST, SECOND, TOPIC_OF, consumers_of, decide_some
+from tests.faults.simulation.services import DECIDES, FIRST, SECOND, TOPIC_OF, consumers_of
 
 _RELAY_LOCK = 7_201_001
 _PATIENCE = 600.0
@@ -93,7 +93,10 @@ class World:
         database = cast(Database, store)
         consumers = consumers_of(service, skips_ticks=self.skips_ticks)
         tells = service == FIRST
-        wiring = Wiring(service, process.name, database, consumers, decide_some, tells=tells, info={"ids": None})
+        decide, piece = DECIDES[service]
+        wiring = Wiring(
+            service, process.name, database, consumers, decide, tells=tells, info={"ids": None}, decide_piece=piece
+        )
         tasks = [process.start(Worker(wiring).run())]
         if tells:
             tasks.append(process.start(self._relay(process, database)))

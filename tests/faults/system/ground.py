@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from deploy.local.names import SERVICES
 from deploy.local.processes import Command
 from deploy.local.stack import Stack
@@ -25,17 +27,17 @@ SESSION = 6  # seconds; the shortest that a broker grants: a killed worker's par
 _AGAIN = 1.0
 
 
+# Every process that is started belongs to its group no longer than it must, and a tick is soon divided.
+_TOLD = {"COMEBACK_KAFKA_SESSION_SECONDS": str(SESSION), "COMEBACK_TICK_PIECE": "4"}
+
+
 @contextmanager
-def short_sessions() -> Iterator[None]:
-    """Every process that is started in the block belongs to its group no longer than it must."""
-    before = os.environ.get("COMEBACK_KAFKA_SESSION_SECONDS")
-    os.environ["COMEBACK_KAFKA_SESSION_SECONDS"] = str(SESSION)
-    try:
+def told() -> Iterator[None]:
+    """Whatever is started in the block finds these in its environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _TOLD.items():
+            patch.setenv(name, value)
         yield
-    finally:
-        del os.environ["COMEBACK_KAFKA_SESSION_SECONDS"]
-        if before is not None:
-            os.environ["COMEBACK_KAFKA_SESSION_SECONDS"] = before
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def new_stack(state: State) -> Iterator[Stack]:
     Home(folder).save(State(secret=state.secret, api_key=state.api_key))
     stack = Stack(folder, ports="free")
     try:
-        with short_sessions():
+        with told():
             stack.up(clock="stream")
             yield stack
     finally:
