@@ -6,13 +6,15 @@ from datetime import datetime
 from services.segmentation import repository
 from services.segmentation.actions.staging import advance_stages
 from services.segmentation.actions.telling import tell_memberships
-from services.segmentation.domain import Flip, micros, turned_at
+from services.segmentation.domain import SECOND, Flip, Micros, micros, turned_at
 from services.segmentation.repository import Cause, Marks
 from shared.database import Session
 from shared.timekeeper import Now
 
 # Of those for whom time alone does something so many are looked up at once; each is an id in memory, no more.
 _DUE = 100_000
+# What waits costs a little at each tick of its second; what lies further ahead is looked at now, and found when due.
+_A_LITTLE = 60 * SECOND
 
 
 async def advance_customers(session: Session, now: Now) -> bool:
@@ -25,7 +27,8 @@ async def advance_customers(session: Session, now: Now) -> bool:
     if marks is None:
         return False
     due = await repository.take_due(session, now.at, _DUE)
-    marks = marks.joined(due)
+    marks.customer_ids.update(due.customer_ids)
+    marks.add_changes(due.changes.items())
     piece: int = session.info["tick_piece"]
     if len(marks.customer_ids) > piece:
         await repository.divide(session, marks, piece)
@@ -46,12 +49,16 @@ async def advance_piece(session: Session, now: Now) -> bool:
 async def _advance(session: Session, now: Now, marks: Marks) -> None:
     if not marks.customer_ids:
         return
-    at = micros(now.at)
-    # What is told a little ahead of the tick, as in a backlog, is looked at when its tick has come, and then once.
-    waiting = {key: mark for key, mark in marks.changed.items() if mark.waits_at(at)}
-    await advance_stages(session, now, {key: mark for key, mark in marks.changed.items() if key not in waiting})
+    moving, waiting = _divided(micros(now.at), marks.changes)
+    await advance_stages(session, now, moving)
     await repository.wait_for(session, waiting)
     await _settle_memberships(session, now, marks)
+
+
+def _divided(at: Micros, changes: Mapping[str, Micros]) -> tuple[dict[str, Micros], dict[str, Micros]]:
+    """What is told a little ahead of the tick, as in a backlog, is looked at when its tick has come, and then once."""
+    waiting = {customer_id: since for customer_id, since in changes.items() if at < since <= at + _A_LITTLE}
+    return {customer_id: since for customer_id, since in changes.items() if customer_id not in waiting}, waiting
 
 
 async def _settle_memberships(session: Session, now: Now, marks: Marks) -> None:
@@ -61,8 +68,8 @@ async def _settle_memberships(session: Session, now: Now, marks: Marks) -> None:
     flips = await repository.settle(session, segments, sorted(marks.customer_ids), now.at)
     news = [flip for flip in flips if not flip.backfilled]
     causes = await repository.get_causes(session, segments, news, now.at, now.previous) if news else {}
-    untimed = {customer_id for customer_id, mark in marks.changed.items() if mark.untimed}
-    await tell_memberships(session, segments, [(flip, _caused_at(flip, causes, untimed, now)) for flip in flips], now)
+    told = [(flip, _caused_at(flip, causes, marks.untimed, now)) for flip in flips]
+    await tell_memberships(session, segments, told, now)
 
 
 def _caused_at(flip: Flip, causes: Mapping[tuple[str, str], Cause], untimed: set[str], now: Now) -> datetime:

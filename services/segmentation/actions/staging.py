@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from services.segmentation import repository
-from services.segmentation.domain import DEFAULT_MODEL, Telling, advance, finite, instant, micros, tellings
-from services.segmentation.repository import Mark
+from services.segmentation.domain import DEFAULT_MODEL, Micros, Telling, advance, finite, instant, micros, tellings
 from shared import outbox
 from shared.database import Session
 from shared.events.segmentation import LifecycleStageChanged, StageChange
@@ -13,15 +12,15 @@ from shared.ids import Ids
 from shared.timekeeper import Now
 
 
-async def advance_stages(session: Session, now: Now, marks: Mapping[str, Mark]) -> None:
-    """The marked customers' stages and histories are as of the tick, whatever order their orders came in.
+async def advance_stages(session: Session, now: Now, changes: Mapping[str, Micros]) -> None:
+    """The customers' stages and histories are as of the tick, whatever order their orders came in.
+
+    `changes`: from when on each of them may be in another stage than is known.
 
     Tells `lifecycle.stage_changed` of each step since the tick before; of what a late event put before that, only the
     stage that holds now, if it is another one than was known.
     """
-    # A visit of somebody who came before says nothing of their lifecycle.
-    changes = {key: mark.changes_from for key, mark in sorted(marks.items()) if mark.changes_from is not None}
-    cases = await repository.get_cases(session, DEFAULT_MODEL, changes, finite(now.previous))
+    cases = await repository.get_cases(session, DEFAULT_MODEL, dict(sorted(changes.items())), finite(now.previous))
     if not cases:
         return
     until = micros(now.at)

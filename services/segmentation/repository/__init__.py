@@ -15,7 +15,7 @@ from services.segmentation.repository.lifecycle import (
     list_history,
     save_advances,
 )
-from services.segmentation.repository.marks import Mark, Marks, divide, take_due, take_marks, take_piece, wait_for
+from services.segmentation.repository.marks import Marks, divide, take_due, take_marks, take_piece, wait_for
 from services.segmentation.repository.memberships import (
     Cause,
     add_memberships,
@@ -49,7 +49,6 @@ __all__ = [
     "Case",
     "Cause",
     "Customer",
-    "Mark",
     "Marks",
     "Order",
     "add_memberships",

@@ -2,52 +2,34 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import groupby
+from itertools import compress, groupby
 from math import ceil
 from typing import Any, NamedTuple
 
-from services.segmentation.domain import SECOND, Micros, instant_or_none, micros
+from services.segmentation.domain import SECOND, Micros, instant, instant_or_none, micros
 from services.segmentation.repository.instants import received, sent
 from shared.database import Session, as_array, execute, fetch, fetch_value
 
-# What waits costs a little at each tick of its second; what lies further ahead is looked at now, and found when due.
-_A_LITTLE = 60 * SECOND
-
-
-class Mark(NamedTuple):
-    """From when on a customer's lifecycle may be another (None: it is not); `untimed`: a change without an instant."""
-
-    changes_from: Micros | None
-    untimed: bool
-
-    def widened(self, other: "Mark") -> "Mark":
-        instants = [at for at in (self.changes_from, other.changes_from) if at is not None]
-        return Mark(min(instants, default=None), self.untimed or other.untimed)
-
-    def waits_at(self, at: Micros) -> bool:
-        """Whether what it says of the lifecycle is ahead of `at`, and not far."""
-        return self.changes_from is not None and at < self.changes_from <= at + _A_LITTLE
+_NEVER: Micros = 2**63
 
 
 class Marks(NamedTuple):
-    """Whom facts touched since the last tick, and of the few of whom they change a lifecycle or a date: what."""
+    """Whom facts touched since the last tick; from when on the lifecycles of some of them may be others (`changes`);
+    and of whom something changed that has no instant (`untimed`). It grows in place.
+    """
 
     customer_ids: set[str]
-    changed: dict[str, Mark]
+    changes: dict[str, Micros]
+    untimed: set[str]
 
-    def joined(self, other: "Marks") -> "Marks":
-        changed = dict(self.changed)
-        _widen(changed, other.changed.items())
-        return Marks(self.customer_ids | other.customer_ids, changed)
-
-
-def _widen(changed: dict[str, Mark], marks: Iterable[tuple[str, Mark]]) -> None:
-    for customer_id, mark in marks:
-        known = changed.get(customer_id)
-        changed[customer_id] = mark if known is None else known.widened(mark)
+    def add_changes(self, changes: Iterable[tuple[str, Micros | None]]) -> None:
+        """Each of a customer who is in already; of several instants the first counts."""
+        known = self.changes
+        for customer_id, at in changes:
+            if at is not None and at < known.get(customer_id, _NEVER):
+                known[customer_id] = at
 
 
-_TOUCHED = Mark(None, untimed=False)
 # Of most customers a mark says nothing more than that; a row of those is nothing but their ids.
 _SAYS_MORE = "cardinality(array_remove(changes_from, NULL)) > 0 OR array_position(untimed, true) IS NOT NULL"
 _TAKEN = f"""customer_ids, CASE WHEN {_SAYS_MORE} THEN {sent("changes_from")} END AS changes,
@@ -64,12 +46,8 @@ async def take_marks(session: Session, at: datetime) -> Marks | None:
     if merged:
         return None
     # All marks of a customer go together: a half of them would show a past that never was.
-    rows = (
-        []
-        if merged is None
-        else await fetch(session, f"DELETE FROM marks WHERE not_before <= $1 RETURNING {_TAKEN}", at)
-    )
-    return _merged(rows)
+    taken = f"DELETE FROM marks WHERE not_before <= $1 RETURNING {_TAKEN}"
+    return _merged([] if merged is None else await fetch(session, taken, at))
 
 
 async def divide(session: Session, marks: Marks, limit: int) -> None:
@@ -77,8 +55,7 @@ async def divide(session: Session, marks: Marks, limit: int) -> None:
     customer_ids = sorted(marks.customer_ids)
     size = ceil(len(customer_ids) / ceil(len(customer_ids) / limit))
     for start in range(0, len(customer_ids), size):
-        piece = customer_ids[start : start + size]
-        await _put_back(session, {key: marks.changed.get(key, _TOUCHED) for key in piece}, merged=True)
+        await _put_back(session, customer_ids[start : start + size], marks, merged=True)
 
 
 async def take_piece(session: Session, at: datetime) -> Marks | None:
@@ -90,26 +67,31 @@ async def take_piece(session: Session, at: datetime) -> Marks | None:
 
 
 def _merged(rows: Iterable[Any]) -> Marks:
-    touched: set[str] = set()
-    changed: dict[str, Mark] = {}
-    for customer_ids, changes, all_untimed in rows:
-        touched.update(customer_ids)
+    marks = Marks(set(), {}, set())
+    for customer_ids, changes, untimed in rows:
+        marks.customer_ids.update(customer_ids)
         if changes is not None:
-            marks = map(Mark, received(changes), all_untimed)
-            _widen(changed, zip(customer_ids, marks, strict=True))
-    return Marks(touched, changed)
+            marks.add_changes(zip(customer_ids, received(changes), strict=True))
+            marks.untimed.update(compress(customer_ids, untimed))
+    return marks
 
 
-async def wait_for(session: Session, marks: Mapping[str, Mark]) -> None:
+async def wait_for(session: Session, changes: Mapping[str, Micros]) -> None:
     """Keeps what marks say of lifecycles until the tick at which it matters: those of a second together."""
-    instants = sorted((mark.changes_from, key) for key, mark in marks.items() if mark.changes_from is not None)
+    instants = sorted((at, customer_id) for customer_id, at in changes.items())
     for _, some in groupby(instants, key=lambda each: each[0] // SECOND):
-        group = {key: Mark(changes_from, untimed=False) for changes_from, key in some}
-        await _put_back(session, group, not_before=next(iter(group.values())).changes_from)
+        group = {customer_id: at for at, customer_id in some}
+        first = next(iter(group.values()))
+        await _put_back(session, list(group), Marks(set(), group, set()), not_before=instant(first))
 
 
 async def _put_back(
-    session: Session, marks: Mapping[str, Mark], *, merged: bool = False, not_before: Micros | None = None
+    session: Session,
+    customer_ids: list[str],
+    marks: Marks,
+    *,
+    merged: bool = False,
+    not_before: datetime | None = None,
 ) -> None:
     await execute(
         session,
@@ -117,10 +99,10 @@ async def _put_back(
            VALUES ($1, $2::text::text[], $3::text::timestamptz[], $4::text::bool[],
                    coalesce($5::timestamptz, '-infinity'))""",
         merged,
-        as_array(list(marks)),
-        as_array([instant_or_none(mark.changes_from) for mark in marks.values()]),
-        as_array([mark.untimed for mark in marks.values()]),
-        instant_or_none(not_before),
+        as_array(customer_ids),
+        as_array([instant_or_none(at) for at in map(marks.changes.get, customer_ids)]),
+        as_array([customer_id in marks.untimed for customer_id in customer_ids]),
+        not_before,
     )
 
 
@@ -142,5 +124,5 @@ async def take_due(session: Session, at: datetime, limit: int) -> Marks:
     """
     rows = await fetch(session, _DUE, at, limit)
     # Nothing was told of them, so there is no earlier instant from which on their lifecycle may be another one.
-    mark = Mark(micros(at), untimed=False)
-    return Marks({row["customer_id"] for row in rows}, {row["customer_id"]: mark for row in rows if row["moves"]})
+    changes = dict.fromkeys((row["customer_id"] for row in rows if row["moves"]), micros(at))
+    return Marks({row["customer_id"] for row in rows}, changes, set())
