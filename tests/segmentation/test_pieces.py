@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -9,10 +10,11 @@ from services.segmentation.actions import settling
 from services.segmentation.timers import on_piece, on_tick
 from shared import topics
 from shared.clock import BEGINNING
-from shared.database import Database
+from shared.database import Database, execute
 from shared.events import Event
 from shared.timekeeper import Now, Timekeeper
 from tests.conftest import FreshDatabase
+from tests.segmentation import given
 from tests.segmentation.given import Shop, apply, day, flips, make_segment, order, stage_changes, tick
 from tests.support.doing import IDS, rows, see, told
 
@@ -37,18 +39,22 @@ async def decide(database: Database, at: datetime, workers: int, piece: int) -> 
     return await told(database)
 
 
+def said(events: list[Event]) -> list[tuple[Any, ...]]:
+    """Of whom what is told, whatever order the pieces were told in; the id says which change it is."""
+    return sorted((event.subject, type(event).__name__, event.id.rsplit(":", 1)[-1], event.time) for event in events)
+
+
 async def played(database: Database, workers: int, piece: int) -> list[object]:
     """New customers, then some who come again and many for whom time alone does something; all that was told."""
     found: list[object] = []
     await make_segment(database, SILENT)
     shops = {f"c{number:02}": Shop(number * 10) for number in range(40)}
     await apply(database, *(event for name, shop in shops.items() for event in shop.buys(name, 0.5)))
-    found.append(sorted(stage_changes(await decide(database, day(1), workers, piece))))
+    found.append(said(await decide(database, day(1), workers, piece)))
     for name in ("c03", "c17", "c39"):
         await apply(database, *shops[name].visits_at(name, 20), *shops[name].buys(name, 25))
     for at in (31, 60, 200):
-        events = await decide(database, day(at), workers, piece)
-        found += [sorted(stage_changes(events)), sorted(flips(events))]
+        found.append(said(await decide(database, day(at), workers, piece)))
     return [
         *found,
         await rows(database, "SELECT customer_id, since, until, stage FROM lifecycle_history ORDER BY 1, 2"),
@@ -121,6 +127,40 @@ async def test_who_is_due_is_looked_at_though_more_are_than_are_looked_up_at_onc
     events = await told(database)
     assert [change[:2] for change in stage_changes(events)] == 7 * [(30.5, "silent")]
     assert [(verb, at) for verb, _, at, _ in flips(events)] == 7 * [("left", 7.5)]
+
+
+BUSY_AND_NEW = {"all": [{"field": "stage", "op": "eq", "value": "new"}, {"field": "visits", "op": "gte", "value": 2}]}
+
+
+@pytest.mark.parametrize("piece", [3, 1000])
+async def test_whose_memberships_are_settled_is_in_the_stage_of_the_tick_however_many_are_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """One who came again, and was silent since long, is the last of those who are due."""
+    monkeypatch.setattr(settling, "_DUE", 2)
+    monkeypatch.setattr(given, "TICK_PIECE", piece)
+    await make_segment(database, BUSY_AND_NEW)
+    shops = {f"c{number}": Shop(number * 10) for number in range(7)}
+    for number, (name, shop) in enumerate(shops.items()):
+        await apply(database, *shop.visits_at(name, 0.25), *shop.buys(name, 0.5 + number / 100))
+    await tick(database, 1)
+    await told(database)
+    await apply(database, *shops["c6"].visits_at("c6", 39.9))
+    await tick(database, 40)
+    assert flips(await told(database)) == []
+
+
+async def test_pieces_of_a_release_that_did_not_look_for_who_is_due_are_decided_rightly(database: Database) -> None:
+    await make_segment(database, BUSY_AND_NEW)
+    shop = Shop()
+    await apply(database, *shop.visits_at("anna", 0.25), *shop.buys("anna", 0.5))
+    await tick(database, 1)
+    await told(database)
+    await apply(database, *shop.visits_at("anna", 39.9))
+    async with database.transaction() as session:
+        await execute(session, "UPDATE marks SET merged = true")
+    await tick(database, 40)
+    assert flips(await told(database)) == []
 
 
 async def test_a_tick_of_few_is_decided_at_once(database: Database) -> None:

@@ -1,12 +1,12 @@
 """The tick's work on those whom events or time concern: stages first, then the memberships that may hang on them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.segmentation import repository
 from services.segmentation.actions.staging import advance_stages
 from services.segmentation.actions.telling import tell_memberships
-from services.segmentation.domain import SECOND, Flip, Micros, micros, turned_at
+from services.segmentation.domain import SECOND, Flip, Micros, Segment, micros, turned_at
 from services.segmentation.repository import Cause, Marks
 from shared.database import Session
 from shared.timekeeper import Now
@@ -49,10 +49,15 @@ async def advance_piece(session: Session, now: Now) -> bool:
 async def _advance(session: Session, now: Now, marks: Marks) -> None:
     if not marks.customer_ids:
         return
+    segments = await repository.list_settled(session)
+    if segments:
+        # Whose memberships are settled must stand where they stand at the tick.
+        await repository.add_due(session, marks, now.at)
     moving, waiting = _divided(micros(now.at), marks.changes)
     await advance_stages(session, now, moving)
     await repository.wait_for(session, waiting)
-    await _settle_memberships(session, now, marks)
+    if segments:
+        await _settle_memberships(session, segments, now, marks)
 
 
 def _divided(at: Micros, changes: Mapping[str, Micros]) -> tuple[dict[str, Micros], dict[str, Micros]]:
@@ -61,10 +66,7 @@ def _divided(at: Micros, changes: Mapping[str, Micros]) -> tuple[dict[str, Micro
     return {customer_id: since for customer_id, since in changes.items() if customer_id not in waiting}, waiting
 
 
-async def _settle_memberships(session: Session, now: Now, marks: Marks) -> None:
-    segments = await repository.list_settled(session)
-    if not segments:
-        return
+async def _settle_memberships(session: Session, segments: Sequence[Segment], now: Now, marks: Marks) -> None:
     flips = await repository.settle(session, segments, sorted(marks.customer_ids), now.at)
     news = [flip for flip in flips if not flip.backfilled]
     causes = await repository.get_causes(session, segments, news, now.at, now.previous) if news else {}

@@ -15,7 +15,7 @@ from services.segmentation.repository.lifecycle import (
     list_history,
     save_advances,
 )
-from services.segmentation.repository.marks import Marks, divide, take_due, take_marks, take_piece, wait_for
+from services.segmentation.repository.marks import Marks, add_due, divide, take_due, take_marks, take_piece, wait_for
 from services.segmentation.repository.memberships import (
     Cause,
     add_memberships,
@@ -51,6 +51,7 @@ __all__ = [
     "Customer",
     "Marks",
     "Order",
+    "add_due",
     "add_memberships",
     "add_segment",
     "add_version",

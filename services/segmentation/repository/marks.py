@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from services.segmentation.domain import SECOND, Micros, instant, instant_or_none, micros
 from services.segmentation.repository.instants import received, sent
-from shared.database import Session, as_array, execute, fetch, fetch_value
+from shared.database import ReadSession, Session, as_array, execute, fetch, fetch_value
 
 _NEVER: Micros = 2**63
 
@@ -109,12 +109,22 @@ async def _put_back(
 # Limits on each source alone, so that a chunk costs what it does and not what is left.
 _DUE = """
 WITH passed AS (
-    DELETE FROM memberships_due WHERE customer_id IN (
-        SELECT customer_id FROM memberships_due WHERE due_at <= $1 ORDER BY due_at, customer_id LIMIT $2)
+    -- An array of them, which is looked up by the key; for a set of rows the whole table would be read.
+    DELETE FROM memberships_due WHERE customer_id = ANY (ARRAY(
+        SELECT customer_id FROM memberships_due WHERE due_at <= $1 ORDER BY due_at, customer_id LIMIT $2))
     RETURNING customer_id)
 (SELECT customer_id, true AS moves FROM lifecycle_states WHERE due_at <= $1 ORDER BY due_at, customer_id LIMIT $2)
 UNION ALL SELECT customer_id, false FROM passed
 """
+
+
+async def add_due(session: ReadSession, marks: Marks, at: datetime) -> None:
+    """Marks those among them whose lifecycle is due and whose marks do not say so: they were beyond a limit."""
+    tick = micros(at)
+    others = [customer_id for customer_id in marks.customer_ids if marks.changes.get(customer_id, _NEVER) > tick]
+    due = "SELECT customer_id FROM lifecycle_states WHERE customer_id = ANY($1::text::text[]) AND due_at <= $2"
+    rows = await fetch(session, due, as_array(others), at) if others else []
+    marks.add_changes((row["customer_id"], tick) for row in rows)
 
 
 async def take_due(session: Session, at: datetime, limit: int) -> Marks:

@@ -7,7 +7,7 @@ from shared.database import ReadSession, Session, fetch, fetch_value
 
 
 async def lock_clock(session: Session) -> datetime:
-    """The service's clock; no tick is decided until this transaction ends."""
+    """The service's clock, which does not move until this transaction ends."""
     return await fetch_value(session, "SELECT at FROM clock WHERE one = 1 FOR SHARE")
 
 
