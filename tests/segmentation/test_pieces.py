@@ -31,6 +31,14 @@ def worker(database: Database, piece: int) -> Timekeeper:
     return Timekeeper(database, info, [topics.PROFILE], on_tick, tells=True, decide_piece=on_piece)
 
 
+async def divide(database: Database, at: datetime, piece: int) -> None:
+    """The tick is divided, and no piece decided yet."""
+    await see(database, topics.PROFILE, 0, at)
+    async with database.transaction() as session:
+        session.info.update({"service": "segmentation", "ids": IDS, "tick_piece": piece})
+        assert await worker(database, piece).join(session) is None
+
+
 async def decide(database: Database, at: datetime, workers: int, piece: int) -> list[Event]:
     """So many workers decide the tick at once; what they told."""
     await see(database, topics.PROFILE, 0, at)
@@ -75,10 +83,7 @@ async def test_however_many_workers_decide_a_tick_in_whatever_pieces_the_outcome
 
 async def test_pieces_are_about_equal_and_nobody_is_looked_at_before_all_are_known(database: Database) -> None:
     await apply(database, *(order(number, 0.5, f"c{number}") for number in range(10)))
-    await see(database, topics.PROFILE, 0, day(1))
-    async with database.transaction() as session:
-        session.info.update({"service": "segmentation", "ids": IDS, "tick_piece": 4})
-        assert await worker(database, 4).join(session) is None
+    await divide(database, day(1), 4)
     pieces = await rows(database, "SELECT merged, cardinality(customer_ids) AS size FROM marks ORDER BY mark_id")
     assert [(row["merged"], row["size"]) for row in pieces] == [(True, 4), (True, 4), (True, 2)]
     assert await rows(database, "SELECT * FROM lifecycle_states") == []
@@ -87,10 +92,7 @@ async def test_pieces_are_about_equal_and_nobody_is_looked_at_before_all_are_kno
 async def test_what_is_told_while_pieces_wait_is_looked_at_together_with_them(database: Database) -> None:
     """By the retrier, which keeps to no tick: an older order of somebody who stands in a piece already."""
     await apply(database, *(order(number, 40, f"c{number}") for number in range(4)))
-    await see(database, topics.PROFILE, 0, day(41))
-    async with database.transaction() as session:
-        session.info.update({"service": "segmentation", "ids": IDS, "tick_piece": 2})
-        assert await worker(database, 2).join(session) is None
+    await divide(database, day(41), 2)
     await apply(database, order(9, 20, "c0"))
     async with database.transaction() as session:
         assert not await on_piece(session, Now(at=day(41), previous=BEGINNING))
@@ -102,11 +104,8 @@ async def test_what_is_told_while_pieces_wait_is_looked_at_together_with_them(da
 
 async def test_a_piece_that_somebody_is_at_holds_up_nobody(database: Database) -> None:
     await apply(database, *(order(number, 0.5, f"c{number}") for number in range(4)))
-    await see(database, topics.PROFILE, 0, day(1))
     now = Now(at=day(1), previous=BEGINNING)
-    async with database.transaction() as session:
-        session.info.update({"service": "segmentation", "ids": IDS, "tick_piece": 2})
-        assert await worker(database, 2).join(session) is None
+    await divide(database, day(1), 2)
     async with asyncio.timeout(10), database.transaction() as one, database.transaction() as other:
         for session in (one, other):
             session.info.update({"service": "segmentation", "ids": IDS})
